@@ -1,0 +1,119 @@
+"""The closed vocabulary of why: the same words in headers, spans, metrics, logs, ledger rows, Events and conditions."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class AuthMode(StrEnum):
+    """How a request authenticates upstream. The order of ``spec.auth.modes`` is the fallback order."""
+
+    SUBSCRIPTION = "Subscription"
+    API_KEY = "APIKey"
+
+
+class FallbackReason(StrEnum):
+    """The failures for which ``spec.auth.fallback`` says Allow or Deny: together they are the spend boundary."""
+
+    EXPIRED = "Expired"
+    REVOKED = "Revoked"
+    RATE_LIMITED = "RateLimited"
+    QUOTA_EXHAUSTED = "QuotaExhausted"
+    UNAVAILABLE = "Unavailable"
+
+
+class SkipReason(StrEnum):
+    """Why selection passed over a mode (or an account of it)."""
+
+    EXPIRED = "Expired"
+    REVOKED = "Revoked"
+    RATE_LIMITED = "RateLimited"
+    QUOTA_EXHAUSTED = "QuotaExhausted"
+    UNAVAILABLE = "Unavailable"
+    UNSUPPORTED = "Unsupported"
+    """The vendor does not accept this kind of credential here: a configuration error, never refreshed, never retried."""
+    MISSING = "Missing"
+    """Configured, but Vault holds no such record (or this proxy could not read it yet)."""
+    ORIGIN_NOT_BOUND = "OriginNotBound"
+    SUSPENDED = "Suspended"
+    NO_ACCOUNT = "NoAccount"
+    NOT_ACKNOWLEDGED = "NotAcknowledged"
+    NOT_OWNER = "NotOwner"
+
+
+NOT_CONFIGURED: Final = frozenset({SkipReason.NO_ACCOUNT, SkipReason.NOT_ACKNOWLEDGED, SkipReason.NOT_OWNER})
+"""The caller has no opted-in subscription at all: the next mode is the first one that exists for them, not a fallback."""
+
+_BOUNDARY: Final = {
+    SkipReason.EXPIRED: FallbackReason.EXPIRED,
+    SkipReason.REVOKED: FallbackReason.REVOKED,
+    SkipReason.RATE_LIMITED: FallbackReason.RATE_LIMITED,
+    SkipReason.QUOTA_EXHAUSTED: FallbackReason.QUOTA_EXHAUSTED,
+}
+
+
+def boundary_of(reason: SkipReason) -> FallbackReason | None:
+    """Return the row of ``spec.auth.fallback`` that decides about ``reason``.
+
+    None means that no row is asked, since the mode was never configured for this caller.
+    Whatever has no row of its own counts as Unavailable.
+    """
+    if reason in NOT_CONFIGURED:
+        return None
+    return _BOUNDARY.get(reason, FallbackReason.UNAVAILABLE)
+
+
+class ConditionType(StrEnum):
+    """Condition types of Headgate's resources; all are positive summaries of an observation."""
+
+    READY = "Ready"
+    ACCEPTED = "Accepted"
+    CREDENTIALS_READY = "CredentialsReady"
+    PROGRAMMED = "Programmed"
+    """Every live proxy of the fleet serves this generation (the Gateway API's word)."""
+    FALLBACK_ACTIVE = "FallbackActive"
+    ACKNOWLEDGED = "Acknowledged"
+    CREDENTIAL_VALID = "CredentialValid"
+    SUSPENDED = "Suspended"
+    AVAILABLE = "Available"
+    SNAPSHOT_DELIVERED = "SnapshotDelivered"
+
+
+class ConditionReason(StrEnum):
+    """Stable CamelCase reasons of conditions and Events; those of selection (``SkipReason``) appear beside them."""
+
+    READY = "Ready"
+    ACCEPTED = "Accepted"
+    IMPORTED = "Imported"
+    IN_VAULT = "InVault"
+    PROGRAMMED = "Programmed"
+    PENDING = "Pending"
+    NOT_READY = "NotReady"
+    NO_FLEET = "NoFleet"
+    NO_PROXY_READY = "NoProxyReady"
+    SECRET_NOT_FOUND = "SecretNotFound"
+    SECRET_KEY_NOT_FOUND = "SecretKeyNotFound"
+    SECRET_INVALID = "SecretInvalid"
+    CREDENTIAL_NOT_FOUND = "CredentialNotFound"
+    VERSION_NOT_FOUND = "VersionNotFound"
+    ORIGIN_NOT_BOUND = "OriginNotBound"
+    VAULT_UNAVAILABLE = "VaultUnavailable"
+    ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
+    MODEL_CONFLICT = "ModelConflict"
+    PROVIDER_NOT_FOUND = "ProviderNotFound"
+    SPEC_INVALID = "SpecInvalid"
+    NO_FALLBACK = "NoFallback"
+    ACKNOWLEDGED = "Acknowledged"
+    NOT_ACKNOWLEDGED = "NotAcknowledged"
+    TEXT_CHANGED = "TextChanged"
+    VALID = "Valid"
+    EXPIRED = "Expired"
+    REVOKED = "Revoked"
+    SUSPENDED = "Suspended"
+    ACTIVE = "Active"
+    AVAILABLE = "Available"
+    UNAVAILABLE = "Unavailable"
+    DELIVERED = "Delivered"
+    DELIVERING = "Delivering"
+    RETAINED = "Retained"
+    FORGOTTEN = "Forgotten"
+    NAMESPACE_NOT_SERVED = "NamespaceNotServed"

@@ -1,0 +1,103 @@
+"""Where credentials live in Vault and what a record holds.
+
+Paths derive from namespace and name alone, so that no spec can name another object's credential (B13). The refresh token
+is kept apart from the access token: proxies may read the latter only.
+"""
+
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
+
+from headgate_api.secret import Secret
+
+DEFAULT_MOUNT: Final = "headgate"
+OPERATOR_ROLE: Final = "headgate-operator"
+PROXY_ROLE: Final = "headgate-proxy"
+
+IMPORT_HASH_KEY_PATH: Final = "_headgate/import-hash-key"
+"""Key of the keyed hash of imported content. A namespace cannot begin with an underscore, so no object derives this path."""
+
+
+def api_key_path(namespace: str, provider: str) -> str:
+    """Return the path of a provider's API key, below the mount."""
+    return f"{namespace}/llmproviders/{provider}/api-key"
+
+
+def grant_path(namespace: str, account: str) -> str:
+    """Return the path of an account's full grant (refresh token included): control plane only."""
+    return f"{namespace}/subscriptionaccounts/{account}/grant"
+
+
+def access_path(namespace: str, account: str) -> str:
+    """Return the path of an account's access token: what proxies read."""
+    return f"{namespace}/subscriptionaccounts/{account}/access"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    origins: tuple[str, ...] = Field(description="Origins the credential may be sent to; proxies send it nowhere else.")
+
+    def to_vault(self) -> dict[str, Any]:
+        """Return the plain data to write, secrets revealed: hand it to Vault and nothing else."""
+        return self.model_dump(mode="json", context={"reveal": True}, exclude_none=True)
+
+    @field_serializer("value", "access_token", "refresh_token", check_fields=False, when_used="json")
+    def _reveal(self, secret: Secret | None, info: Any) -> str | None:
+        if secret is None:
+            return None
+        return secret.reveal() if info.context and info.context.get("reveal") else str(secret)
+
+
+class APIKeyRecord(_Record):
+    """A provider's API key."""
+
+    value: Secret
+    imports: tuple[str, ...] = Field(default=(), description="Keyed hashes of every content imported so far, newest last.")
+
+
+class AccessRecord(_Record):
+    """The part of a subscription's grant that proxies need."""
+
+    access_token: Secret
+    expires_at: datetime | None = None
+    grant_id: str
+    generation: int = Field(ge=1, description="Counts refreshes of this grant.")
+
+
+class GrantRecord(AccessRecord):
+    """The whole grant: the source of truth from which the access record is written."""
+
+    refresh_token: Secret | None = None
+    scopes: tuple[str, ...] = ()
+    imports: tuple[str, ...] = Field(default=(), description="Keyed hashes of every content imported so far, newest last.")
+
+    def access(self) -> AccessRecord:
+        """Return what proxies may see of this grant."""
+        return AccessRecord(
+            origins=self.origins,
+            access_token=self.access_token,
+            expires_at=self.expires_at,
+            grant_id=self.grant_id,
+            generation=self.generation,
+        )
+
+
+def operator_policy(mount: str = DEFAULT_MOUNT) -> str:
+    """Return the Vault policy (HCL) of the control plane: the one writer of credentials."""
+    return "\n".join(
+        f'path "{mount}/{path}" {{ capabilities = [{capabilities}] }}'
+        for path, capabilities in (
+            ("data/*", '"create", "read", "update", "delete"'),
+            ("metadata/*", '"read", "list", "delete"'),
+        )
+    )
+
+
+def proxy_policy(mount: str = DEFAULT_MOUNT) -> str:
+    """Return the Vault policy (HCL) of the proxies: they read API keys and access tokens, and nothing else."""
+    return "\n".join(
+        f'path "{mount}/data/+/{path}" {{ capabilities = ["read"] }}'
+        for path in ("llmproviders/+/api-key", "subscriptionaccounts/+/access")
+    )
