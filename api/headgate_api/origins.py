@@ -55,4 +55,9 @@ def is_private_host(endpoint: str) -> bool:
     Names that resolve to private addresses are caught when a proxy connects (``is_private_address``).
     """
     host = (urlsplit(endpoint).hostname or "").rstrip(".")
-    return host == "localhost" or "." not in host.strip("[]") and ":" not in host or host.endswith(_LOCAL_SUFFIXES) or is_private_address(host)
+    return (
+        host == "localhost"
+        or ("." not in host.strip("[]") and ":" not in host)
+        or host.endswith(_LOCAL_SUFFIXES)
+        or is_private_address(host)
+    )

@@ -98,7 +98,6 @@ class ConditionReason(StrEnum):
     ORIGIN_NOT_BOUND = "OriginNotBound"
     VAULT_UNAVAILABLE = "VaultUnavailable"
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
-    MODEL_CONFLICT = "ModelConflict"
     PROVIDER_NOT_FOUND = "ProviderNotFound"
     SPEC_INVALID = "SpecInvalid"
     NO_FALLBACK = "NoFallback"

@@ -54,7 +54,9 @@ class APIKeyRecord(_Record):
     """A provider's API key."""
 
     value: Secret
-    imports: tuple[str, ...] = Field(default=(), description="Keyed hashes of every content imported so far, newest last.")
+    imports: tuple[str, ...] = Field(
+        default=(), description="Keyed hashes of every content imported so far, newest last."
+    )
 
 
 class AccessRecord(_Record):
@@ -71,7 +73,9 @@ class GrantRecord(AccessRecord):
 
     refresh_token: Secret | None = None
     scopes: tuple[str, ...] = ()
-    imports: tuple[str, ...] = Field(default=(), description="Keyed hashes of every content imported so far, newest last.")
+    imports: tuple[str, ...] = Field(
+        default=(), description="Keyed hashes of every content imported so far, newest last."
+    )
 
     def access(self) -> AccessRecord:
         """Return what proxies may see of this grant."""

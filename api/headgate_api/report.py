@@ -1,0 +1,57 @@
+"""What a proxy tells the broker: which snapshot it runs on, and what upstreams said of the credentials it used.
+
+Posted as JSON to ``/v1/report`` with the proxy's own ServiceAccount token (audience ``headgate-broker``), every few
+seconds and at once after a change, so that conditions can show the same reasons as headers, spans and metrics.
+"""
+
+from datetime import datetime
+from typing import Final, Literal
+
+from pydantic import Field
+
+from headgate_api.reasons import AuthMode, SkipReason
+from headgate_api.resources.base import KubeModel
+
+REPORT_PATH: Final = "/v1/report"
+REPORT_INTERVAL_SECONDS: Final = 5.0
+SILENT_AFTER_SECONDS: Final = 30.0
+"""A proxy that has reported nothing for this long is named in status (design, guarantee 1)."""
+
+
+class CredentialObservation(KubeModel):
+    """What the upstream last said of one credential version; it stops counting once a newer version is in Vault."""
+
+    path: str = Field(description="Vault path of the credential, below the mount.")
+    version: int
+    valid: bool
+    reason: SkipReason | None = Field(default=None, description="Why not, when it is not valid.")
+    until: datetime | None = Field(default=None, description="When a limit resets, where the upstream said so.")
+    at: datetime
+
+
+class FallbackObservation(KubeModel):
+    """That requests of a provider now go by another mode than its first, and why."""
+
+    namespace: str
+    provider: str
+    from_mode: AuthMode
+    to_mode: AuthMode | None = Field(description="None: the spend boundary denied every further mode.")
+    reason: SkipReason
+    account: str | None = None
+    at: datetime
+
+
+class ProxyReport(KubeModel):
+    """One proxy's whole present state; the last one counts."""
+
+    fleet: str
+    pod: str
+    track: Literal["stable", "canary"] = "stable"
+    revision: str | None = Field(description="Revision of the snapshot in use; None before the first.")
+    snapshot_age_seconds: float = Field(
+        default=0, ge=0, description="Since the control plane last confirmed the snapshot."
+    )
+    credentials: tuple[CredentialObservation, ...] = ()
+    fallbacks: tuple[FallbackObservation, ...] = Field(
+        default=(), description="Those active now; one that ended is absent."
+    )

@@ -1,0 +1,36 @@
+"""The custom resources, typed once: CRDs, operator, snapshot and command line all read these models."""
+
+from headgate_api.resources.llmprovider import (
+    APIKeyAuth,
+    Auth,
+    FallbackTable,
+    LLMProvider,
+    LLMProviderSpec,
+    LLMProviderStatus,
+    Model,
+    SubscriptionAuth,
+)
+from headgate_api.resources.proxyfleet import Allowances, ProxyFleet, ProxyFleetSpec, ProxyFleetStatus
+from headgate_api.resources.subscriptionaccount import (
+    SubscriptionAccount,
+    SubscriptionAccountSpec,
+    SubscriptionAccountStatus,
+)
+
+__all__ = [
+    "APIKeyAuth",
+    "Allowances",
+    "Auth",
+    "FallbackTable",
+    "LLMProvider",
+    "LLMProviderSpec",
+    "LLMProviderStatus",
+    "Model",
+    "ProxyFleet",
+    "ProxyFleetSpec",
+    "ProxyFleetStatus",
+    "SubscriptionAccount",
+    "SubscriptionAccountSpec",
+    "SubscriptionAccountStatus",
+    "SubscriptionAuth",
+]

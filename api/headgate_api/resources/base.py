@@ -1,0 +1,169 @@
+"""What all resources share: naming, conditions, object metadata, and how a model carries its CEL rules and columns."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from headgate_api.clock import rfc3339
+from headgate_api.reasons import ConditionReason, ConditionType
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One CEL validation rule of a schema (``x-kubernetes-validations``); the message names field, problem and mend."""
+
+    rule: str
+    message: str
+    field_path: str | None = None
+
+    def to_schema(self) -> dict[str, str]:
+        """Return the rule as the API server reads it."""
+        out = {"rule": self.rule, "message": self.message}
+        if self.field_path is not None:
+            out["fieldPath"] = self.field_path
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One printer column of ``kubectl get``."""
+
+    name: str
+    json_path: str
+    type: str = "string"
+    priority: int = 0
+    description: str = ""
+
+
+def schema(*rules: Rule, map_key: str | None = None) -> dict[str, Any]:
+    """Return ``json_schema_extra`` for a model or field: its CEL rules, and the key when a list is a map."""
+    out: dict[str, Any] = {}
+    if rules:
+        out["x-kubernetes-validations"] = [rule.to_schema() for rule in rules]
+    if map_key is not None:
+        out |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [map_key]}
+    return out
+
+
+class KubeModel(BaseModel):
+    """A model in Kubernetes' spelling: camelCase on the wire, unknown fields ignored as the API server prunes them."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the JSON object the API server would store: defaults filled in, absent fields left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+"""The name of another object in the same namespace: there is no namespace field, so none can be crossed."""
+
+
+class SecretKeyRef(KubeModel):
+    """One key of a Secret in the object's own namespace."""
+
+    name: Name = Field(description="Name of the Secret, in this object's namespace.")
+    key: str = Field(
+        min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$", description="Key in the Secret's data."
+    )
+
+
+class Condition(KubeModel):
+    """A standard Kubernetes condition."""
+
+    type: str = Field(description="What was observed.", max_length=316)
+    status: Literal["True", "False", "Unknown"]
+    observed_generation: int = Field(default=0, ge=0, description="The metadata.generation this was observed on.")
+    last_transition_time: datetime = Field(description="When the status last changed.")
+    reason: str = Field(description="A stable CamelCase word for programs.", max_length=1024)
+    message: str = Field(description="A sentence for people: what is wrong, and what to do.", max_length=32768)
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the condition with its time in Kubernetes' spelling."""
+        return super().to_wire() | {"lastTransitionTime": rfc3339(self.last_transition_time)}
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A condition before it has a time and a generation: what a pure decision returns."""
+
+    type: ConditionType
+    status: bool | None
+    reason: ConditionReason | str
+    message: str
+
+
+def merge_conditions(
+    current: Iterable[Condition], observed: Iterable[Observation], *, generation: int, now: datetime
+) -> list[Condition]:
+    """Return the new condition list: a time changes only where the status does, and types not observed disappear."""
+    before = {c.type: c for c in current}
+    merged = []
+    for item in observed:
+        status: Literal["True", "False", "Unknown"] = (
+            "Unknown" if item.status is None else "True" if item.status else "False"
+        )
+        old = before.get(item.type)
+        since = old.last_transition_time if old is not None and old.status == status else now
+        merged.append(
+            Condition(
+                type=item.type,
+                status=status,
+                observed_generation=generation,
+                last_transition_time=since,
+                reason=item.reason,
+                message=item.message,
+            )
+        )
+    return merged
+
+
+Conditions = Annotated[
+    list[Condition],
+    Field(
+        default_factory=list,
+        description="Observations about this object, one per type.",
+        json_schema_extra=schema(map_key="type"),
+    ),
+]
+
+
+class ObjectMeta(KubeModel):
+    """The part of an object's metadata that Headgate reads."""
+
+    name: str
+    namespace: str
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    finalizers: tuple[str, ...] = ()
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+
+class Resource(KubeModel):
+    """A custom resource: subclasses narrow ``spec`` and ``status`` and say how kubectl shows them."""
+
+    KIND: ClassVar[str]
+    PLURAL: ClassVar[str]
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ()
+    COLUMNS: ClassVar[tuple[Column, ...]] = ()
+    RULES: ClassVar[tuple[Rule, ...]] = ()
+
+    metadata: ObjectMeta
+
+    @classmethod
+    def from_wire(cls, body: Any) -> Self:
+        """Read an object as the API server returns it. Raises pydantic.ValidationError for a body the CRD would refuse."""
+        return cls.model_validate(body)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return (namespace, name)."""
+        return self.metadata.namespace, self.metadata.name

@@ -1,0 +1,145 @@
+"""``SubscriptionAccount``: one person's or organisation's plan, used only after a recorded acknowledgement."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from headgate_api import acknowledgement
+from headgate_api.resources.base import (
+    Column,
+    Conditions,
+    KubeModel,
+    Name,
+    Resource,
+    Rule,
+    SecretKeyRef,
+)
+from headgate_api.resources.llmprovider import CredentialStatus
+
+
+class ProviderRef(KubeModel):
+    """The LLMProvider this account belongs to, in the same namespace."""
+
+    name: Name
+
+
+class Subject(KubeModel):
+    """Who may use the account."""
+
+    kind: Literal["ServiceAccount"] = "ServiceAccount"
+    name: Name
+    namespace: Name | None = Field(
+        default=None, description="The ServiceAccount's namespace; this object's own by default."
+    )
+
+
+class Owner(KubeModel):
+    """The person or organisation whose plan it is."""
+
+    email: str = Field(
+        min_length=3,
+        max_length=320,
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        description="The e-mail address of the plan's holder.",
+    )
+    subjects: tuple[Subject, ...] = Field(
+        default=(),
+        max_length=64,
+        description="Whose requests may use the account while sharing is OwnerOnly.",
+    )
+
+
+class Acknowledgement(KubeModel):
+    """A person's recorded opt-in. The API server refuses it unless ``by`` is the user who makes the request."""
+
+    by: str = Field(min_length=1, max_length=512, description="The user name of the person who opts in: your own.")
+    at: datetime = Field(description="When.")
+    text_version: str = Field(description=f"The version of the text acknowledged; now {acknowledgement.TEXT_VERSION}.")
+
+
+class AccountCredential(KubeModel):
+    """Where the grant comes from."""
+
+    import_secret_ref: SecretKeyRef | None = Field(
+        default=None,
+        description="A Secret whose key holds a Claude Code credential file (JSON). Emptied once Vault holds it, unless it has an "
+        "owner or carries GitOps labels.",
+    )
+
+
+class SubscriptionAccountSpec(KubeModel):
+    """The desired state of a SubscriptionAccount."""
+
+    provider_ref: ProviderRef
+    owner: Owner
+    sharing: Literal["OwnerOnly", "Pool"] = Field(
+        default="OwnerOnly", description="OwnerOnly: only owner.subjects. Pool: every caller of the provider."
+    )
+    priority: int = Field(default=0, ge=-1000, le=1000, description="Accounts of higher priority are tried first.")
+    suspend: bool = Field(default=False, description="While true, neither requests nor refreshes use the account.")
+    credential: AccountCredential = Field(default_factory=AccountCredential)
+    acknowledgement: Acknowledgement | None = Field(
+        default=None, description="Required before use. " + acknowledgement.TEXT
+    )
+    deletion_policy: Literal["Retain", "Revoke"] = Field(
+        default="Retain",
+        description="What deleting this object does to the grant in Vault: Retain keeps it, Revoke forgets it.",
+    )
+
+
+class SubscriptionAccountStatus(KubeModel):
+    """The observed state of a SubscriptionAccount."""
+
+    observed_generation: int = 0
+    expires_at: datetime | None = Field(default=None, description="When the access token expires.")
+    credential: CredentialStatus | None = None
+    conditions: Conditions
+
+
+class SubscriptionAccount(Resource):
+    """One subscription plan whose requests Headgate may carry."""
+
+    KIND: ClassVar[str] = "SubscriptionAccount"
+    PLURAL: ClassVar[str] = "subscriptionaccounts"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("subacc",)
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("Provider", ".spec.providerRef.name"),
+        Column("Owner", ".spec.owner.email"),
+        Column("Sharing", ".spec.sharing"),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
+        Column("Expires", ".status.expiresAt"),
+        Column("Acknowledged-By", ".spec.acknowledgement.by", priority=1),
+        Column("Age", ".metadata.creationTimestamp", type="date"),
+    )
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.spec.sharing == 'Pool' || self.spec.owner.subjects.size() > 0",
+            "spec.owner.subjects is empty while spec.sharing is OwnerOnly, so nobody could use the account; name at least one "
+            "ServiceAccount, or set sharing: Pool",
+        ),
+        Rule(
+            "!has(oldSelf.spec) || self.spec.providerRef.name == oldSelf.spec.providerRef.name",
+            "spec.providerRef is immutable, since the grant is bound to that provider's origin; create another SubscriptionAccount",
+        ),
+        Rule(
+            "self.metadata.name.size() <= 63",
+            "metadata.name must be at most 63 characters: it becomes part of a Vault path",
+        ),
+    )
+
+    spec: SubscriptionAccountSpec
+    status: SubscriptionAccountStatus = Field(default_factory=lambda: SubscriptionAccountStatus(conditions=[]))
+
+
+__all__ = [
+    "AccountCredential",
+    "Acknowledgement",
+    "Owner",
+    "ProviderRef",
+    "Subject",
+    "SubscriptionAccount",
+    "SubscriptionAccountSpec",
+    "SubscriptionAccountStatus",
+]
