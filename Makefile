@@ -1,0 +1,58 @@
+# The two commands of the README are `make demo` and `make test`; everything they need is set up here.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := api runtime operator proxy cli dev
+CODE := $(SOURCES) tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint fmt crds lock clean
+
+help:
+	@echo "make demo   the main job on embedded parts: provider, streamed request, fallback, trace"
+	@echo "make test   every test this machine can run; what it skips is printed with the reason"
+	@echo "make lint   formatting, lint, types, import rules, generated files"
+	@echo "make fmt    format the code"
+	@echo "make crds   write crds/ from the resource models"
+	@echo "make lock   pin the dependencies anew"
+
+# The stamp holds the hash of what the environment was made from, so that a changed lock makes a new one.
+$(VENV)/.stamp: requirements/dev.txt pyproject.toml
+	@echo "==> Python environment ($(VENV)), about a minute the first time"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Headgate needs Python 3.11 or newer; set PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(VENV)/.stamp
+	@$(BIN)/python -m headgate_dev.demo
+
+test: $(VENV)/.stamp
+	@$(BIN)/headgate dev tools
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.stamp
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/mypy $(SOURCES) tests
+	@$(BIN)/lint-imports --no-cache
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BIN)/headgate crds "$$fresh" \
+		&& diff -r crds "$$fresh" >&2 || { echo "crds/ differs from the resource models: run make crds" >&2; exit 1; }
+
+fmt: $(VENV)/.stamp
+	@$(BIN)/ruff format $(CODE)
+	@$(BIN)/ruff check --fix --select I $(CODE)
+
+crds: $(VENV)/.stamp
+	@$(BIN)/headgate crds crds
+
+lock: $(VENV)/.stamp
+	@$(BIN)/python -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet uv
+	@$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --prerelease if-necessary-or-explicit \
+		-o requirements/dev.txt pyproject.toml
+
+clean:
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
