@@ -38,15 +38,16 @@ lint: $(VENV)/.stamp
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy $(SOURCES) tests
 	@$(BIN)/lint-imports --no-cache
-	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BIN)/headgate crds "$$fresh" \
-		&& diff -r crds "$$fresh" >&2 || { echo "crds/ differs from the resource models: run make crds" >&2; exit 1; }
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BIN)/headgate generate "$$fresh" \
+		&& diff -r crds "$$fresh/crds" >&2 && diff charts/headgate/files/acknowledgement.txt "$$fresh/charts/headgate/files" >&2 \
+		|| { echo "generated files differ from the contract: run make crds" >&2; exit 1; }
 
 fmt: $(VENV)/.stamp
 	@$(BIN)/ruff format $(CODE)
 	@$(BIN)/ruff check --fix --select I $(CODE)
 
 crds: $(VENV)/.stamp
-	@$(BIN)/headgate crds crds
+	@$(BIN)/headgate generate .
 
 lock: $(VENV)/.stamp
 	@$(BIN)/python -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet uv

@@ -24,7 +24,7 @@ class Part:
 PARTS: Final = {
     "operator": Part("headgate_operator.main", "operator", "run the control plane (settings come from HEADGATE_* variables)"),
     "proxy": Part("headgate_proxy.main", "proxy", "run one proxy of a fleet (settings come from HEADGATE_* variables)"),
-    "crds": Part("headgate_cli.crds", "operator", "write the CustomResourceDefinitions into a folder"),
+    "generate": Part("headgate_cli.generate", "operator", "write crds/ and what else derives from the contract into a folder"),
     "dev": Part("headgate_dev.main", "dev", "up | down | status | node | tools: the development cluster"),
 }
 
