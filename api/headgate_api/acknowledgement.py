@@ -12,4 +12,7 @@ TEXT: Final = (
     "risk for this account."
 )
 
-WARNING: Final = f"{TEXT} To opt in, set spec.acknowledgement to your own user name (by), the time (at) and textVersion {TEXT_VERSION}."
+WARNING: Final = (
+    f"{TEXT} To opt in, set spec.acknowledgement to your own user name (by), the time (at) and "
+    f"textVersion {TEXT_VERSION}."
+)

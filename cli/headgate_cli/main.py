@@ -22,9 +22,13 @@ class Part:
 
 
 PARTS: Final = {
-    "operator": Part("headgate_operator.main", "operator", "run the control plane (settings come from HEADGATE_* variables)"),
+    "operator": Part(
+        "headgate_operator.main", "operator", "run the control plane (settings come from HEADGATE_* variables)"
+    ),
     "proxy": Part("headgate_proxy.main", "proxy", "run one proxy of a fleet (settings come from HEADGATE_* variables)"),
-    "generate": Part("headgate_cli.generate", "operator", "write crds/ and what else derives from the contract into a folder"),
+    "generate": Part(
+        "headgate_cli.generate", "operator", "write crds/ and what else derives from the contract into a folder"
+    ),
     "dev": Part("headgate_dev.main", "dev", "up | down | status | node | tools: the development cluster"),
 }
 
