@@ -21,7 +21,7 @@ _SHAPES: Final = re.compile(
   | (?P<scheme>\b(?:bearer|basic|token)\s+)[A-Za-z0-9._~+/=-]{6,}
   | (?P<field>["']?\b(?:authorization|proxy-authorization|x-api-key|x-goog-api-key|x-vault-token|api[-_]?key|cookie|set-cookie
       |access[-_]?token|refresh[-_]?token|id[-_]?token|client[-_]?secret|password|code_verifier|assertion)["']?\s*[:=]\s*)
-      (?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s,;&}\]]+)
+      (?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?:(?:bearer|basic|token)\s+)?[^\s,;&}\]]+)
   | (?P<userinfo>(?<=://))[^\s/@]+(?=@)
     """,
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
