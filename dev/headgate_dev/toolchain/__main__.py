@@ -1,0 +1,25 @@
+"""`python -m headgate_dev.toolchain [TOOL ...]` prints where each tool lies, building those that are missing."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from headgate_dev.toolchain import TOOLS, ToolchainError, find_tools
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print one path per named tool (all of them by default); return the exit code."""
+    parser = argparse.ArgumentParser(prog="headgate dev tools", description=__doc__)
+    parser.add_argument("tools", nargs="*", metavar="TOOL", help=f"default: all of {', '.join(TOOLS)}")
+    arguments = parser.parse_args(argv)
+    try:
+        for name, path in find_tools(arguments.tools or TOOLS).items():
+            print(f"{name}\t{path}")
+    except ToolchainError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
