@@ -57,10 +57,10 @@ class Admin:
         app.router.add_get("/metrics", self._metrics)
         listening = listening_socket(self._port, self._host)
         self._port = port_of(listening)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
         self._runner = runner
-        await web.SockSite(runner, listening, shutdown_timeout=_SHUTDOWN_SECONDS).start()
+        await web.SockSite(runner, listening).start()
 
     async def close(self) -> None:
         """Stop listening and close every connection."""
