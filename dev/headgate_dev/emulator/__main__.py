@@ -1,0 +1,67 @@
+"""The emulator as a process: ``python -m headgate_dev.emulator``; its first line of output is JSON with its address.
+
+It ends on SIGTERM or SIGINT.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+from headgate_dev.emulator.credentials import Credentials, TokenState
+from headgate_dev.emulator.server import Emulator
+from headgate_dev.emulator.tls import throwaway_tls
+
+
+def load(state: Path) -> Credentials:
+    """Return the credentials kept in ``state``; none when the file does not exist."""
+    if not state.exists():
+        return Credentials()
+    kept = json.loads(state.read_text())
+    tokens = {token: TokenState(value) for token, value in kept.get("oauth_tokens", {}).items()}
+    return Credentials(set(kept.get("api_keys", ())), tokens, kept.get("revoked_status", 403))
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Run until a signal asks to end."""
+    state: Path | None = options.state
+    credentials = load(state) if state else Credentials()
+
+    def keep() -> None:
+        if state:
+            state.write_text(json.dumps(credentials.as_json()))
+
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with Emulator(
+        credentials=credentials,
+        api_keys=options.api_key,
+        oauth_tokens=options.oauth_token,
+        port=options.port,
+        event_delay=options.event_delay,
+        tls=throwaway_tls() if options.tls else None,
+        on_change=keep,
+    ) as emulator:
+        keep()
+        print(json.dumps({"url": emulator.url, "ca_pem": emulator.tls.ca_pem if emulator.tls else None}), flush=True)
+        await ended.wait()
+
+
+def main() -> None:
+    """Parse the command line and serve."""
+    parser = argparse.ArgumentParser(prog="python -m headgate_dev.emulator", description="Emulate an LLM vendor.")
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--state", type=Path, help="file that keeps the credentials over a restart")
+    parser.add_argument("--api-key", action="append", default=[], help="an API key to accept; may be repeated")
+    parser.add_argument(
+        "--oauth-token", action="append", default=[], help="an OAuth access token to accept; may be repeated"
+    )
+    parser.add_argument("--event-delay", type=float, default=0.0, help="seconds before each event of a stream")
+    parser.add_argument("--tls", action="store_true", help="speak HTTPS with a throw-away certificate authority")
+    asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Anthropic's API, emulated: pure semantics, from a request to the bytes of its answer."""
