@@ -1,0 +1,1 @@
+"""Who is calling: ServiceAccount tokens verified without asking the API server."""

@@ -1,0 +1,117 @@
+"""A provider as requests meet it: everything that does not depend on the request, worked out once per snapshot."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from headgate_api.origins import is_plain_http, is_private_host, origin_of
+from headgate_api.resources import LLMProviderSpec, Model
+from headgate_api.resources.proxyfleet import Allowances
+from headgate_api.snapshot import AccountEntry, CredentialPointer, ProviderEntry, ProviderForm
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A subscription account that belongs to a provider; ``subjects`` None means that every caller may use it."""
+
+    name: str
+    subjects: frozenset[tuple[str, str]] | None
+    acknowledged: bool
+    suspended: bool
+    access: CredentialPointer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One form of a provider, ready for selection and sending.
+
+    ``accounts`` are in the order they are tried; ``forbidden`` says why the fleet does not let requests go there.
+    """
+
+    namespace: str
+    name: str
+    revision: str
+    spec: LLMProviderSpec
+    api_key: CredentialPointer | None
+    accounts: tuple[Account, ...]
+    base_url: str
+    origin: str
+    forbidden: str | None
+
+    @property
+    def label(self) -> str:
+        """Return ``namespace/name``."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def pointers(self) -> Iterable[CredentialPointer]:
+        """Return every credential that requests to this provider may need."""
+        return [p for p in (self.api_key, *(a.access for a in self.accounts)) if p is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes: the provider, and its model behind the name that was asked for."""
+
+    provider: Provider
+    model: Model
+    asked: str
+
+
+def compile_provider(
+    entry: ProviderEntry, form: ProviderForm, accounts: Iterable[AccountEntry], allowances: Allowances
+) -> Provider:
+    """Return one form of a provider with its accounts in the order they are tried.
+
+    ``accounts`` may be of any namespace and provider: those that do not belong are left out. A provider that cannot work
+    is compiled all the same, with the reason in ``forbidden``: one bad object must not stop the others.
+    """
+    spec = form.spec
+    try:
+        origin, forbidden = origin_of(spec.endpoint), _forbidden(spec.endpoint, allowances)
+    except ValueError as error:
+        origin, forbidden = "", f"its endpoint is not usable: {error}"
+    return Provider(
+        namespace=entry.namespace,
+        name=entry.name,
+        revision=form.revision,
+        spec=spec,
+        api_key=form.api_key,
+        accounts=_accounts_of(entry, spec, accounts),
+        base_url=spec.endpoint.rstrip("/"),
+        origin=origin,
+        forbidden=forbidden,
+    )
+
+
+def _forbidden(endpoint: str, allowances: Allowances) -> str | None:
+    if is_plain_http(endpoint) and not allowances.plain_http:
+        return (
+            "its endpoint is plain http, which this ProxyFleet does not allow; use https, or set allowances.plainHTTP"
+        )
+    if is_private_host(endpoint) and not allowances.private_addresses:
+        return (
+            "its endpoint is on a private or in-cluster address, which this ProxyFleet does not allow; use a public host, "
+            "or set allowances.privateAddresses"
+        )
+    return None
+
+
+def _accounts_of(entry: ProviderEntry, spec: LLMProviderSpec, accounts: Iterable[AccountEntry]) -> tuple[Account, ...]:
+    selector = spec.auth.subscription.account_selector if spec.auth.subscription is not None else {}
+    found = []
+    for account in accounts:
+        form = account.stable
+        if form is None or account.namespace != entry.namespace or form.spec.provider_ref.name != entry.name:
+            continue
+        if not selector.items() <= form.labels.items():
+            continue
+        subjects = frozenset((s.namespace or account.namespace, s.name) for s in form.spec.owner.subjects)
+        compiled = Account(
+            name=account.name,
+            subjects=None if form.spec.sharing == "Pool" else subjects,
+            acknowledged=form.acknowledged,
+            suspended=form.spec.suspend,
+            access=form.access,
+        )
+        found.append((-form.spec.priority, account.name, compiled))
+    return tuple(compiled for _, _, compiled in sorted(found, key=lambda item: item[:2]))
