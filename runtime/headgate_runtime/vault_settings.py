@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from headgate_api import origins, vault
+from headgate_api import vault
+from headgate_runtime.settings import Environment, SettingsError
 
 DEFAULT_TOKEN_FILE: Final = "/var/run/secrets/headgate/vault/token"  # noqa: S105 - a path, not a token
 DEFAULT_DEADLINE_SECONDS: Final = 5.0
@@ -29,36 +30,21 @@ class VaultSettings:
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read ``HEADGATE_VAULT_*``. Raises ValueError that names the variable and the mend."""
-        address = environ.get("HEADGATE_VAULT_ADDR", "")
-        if not address:
-            raise ValueError(
-                "HEADGATE_VAULT_ADDR is not set; set it to Vault's address, such as https://vault.vault:8200"
-            )
-        try:
-            origins.origin_of(address)
-        except ValueError as error:
-            raise ValueError(f"HEADGATE_VAULT_ADDR: {error}") from None
-        role = environ.get("HEADGATE_VAULT_ROLE", "")
-        if not role:
-            raise ValueError(
-                f"HEADGATE_VAULT_ROLE is not set; set it to the role of Vault's auth method, such as {vault.OPERATOR_ROLE}"
-            )
-        auth = environ.get("HEADGATE_VAULT_AUTH", "kubernetes")
-        if auth not in ("kubernetes", "jwt"):
-            raise ValueError(f"HEADGATE_VAULT_AUTH is {auth!r}; set it to kubernetes or jwt")
-        ca_file = environ.get("HEADGATE_VAULT_CA_FILE")
-        if ca_file and not Path(ca_file).is_file():
-            raise ValueError(
-                f"HEADGATE_VAULT_CA_FILE names {ca_file}, which is no file; mount the CA there or unset it"
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read ``HEADGATE_VAULT_*``. Raises SettingsError, which names the variable and the mend."""
+        environment = Environment(environ)
+        auth = environment.choice("HEADGATE_VAULT_AUTH", ("kubernetes", "jwt"), "kubernetes")
+        ca_file = environment.optional("HEADGATE_VAULT_CA_FILE")
+        if ca_file is not None and not Path(ca_file).is_file():
+            raise SettingsError(
+                "HEADGATE_VAULT_CA_FILE", f"names {ca_file}, which is no file", "mount the CA there or unset it"
             )
         return cls(
-            address=address.rstrip("/"),
-            role=role,
-            mount=environ.get("HEADGATE_VAULT_MOUNT", vault.DEFAULT_MOUNT).strip("/"),
+            address=environment.url("HEADGATE_VAULT_ADDR"),
+            role=environment.text("HEADGATE_VAULT_ROLE", meaning="the role at Vault, such as headgate-operator"),
+            mount=environment.text("HEADGATE_VAULT_MOUNT", vault.DEFAULT_MOUNT).strip("/"),
             auth="jwt" if auth == "jwt" else "kubernetes",
-            auth_path=environ.get("HEADGATE_VAULT_AUTH_PATH", auth).strip("/"),
-            token_file=Path(environ.get("HEADGATE_VAULT_TOKEN_FILE", DEFAULT_TOKEN_FILE)),
+            auth_path=environment.text("HEADGATE_VAULT_AUTH_PATH", auth).strip("/"),
+            token_file=environment.path("HEADGATE_VAULT_TOKEN_FILE", DEFAULT_TOKEN_FILE),
             ca_file=Path(ca_file) if ca_file else None,
         )
