@@ -39,14 +39,22 @@ class Background(Generic[T]):
 
     @property
     def inside(self) -> T:
-        """Return what the context manager gave; touch its mutable parts only through ``call``."""
+        """Return what the context manager gave; touch its mutable parts only through ``call`` and ``ask``."""
         return self._inside
 
-    def call(self, function: Callable[[], Awaitable[R]]) -> R:
-        """Run ``await function()`` on the server's loop and return (or raise) what it does."""
+    def call(self, function: Callable[[T], Awaitable[R]]) -> R:
+        """Run ``await function(inside)`` on the server's loop and return (or raise) what it does."""
 
         async def run() -> R:
-            return await function()
+            return await function(self._inside)
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+    def ask(self, function: Callable[[T], R]) -> R:
+        """Run ``function(inside)`` on the server's loop, where nothing changes meanwhile, and return what it does."""
+
+        async def run() -> R:
+            return function(self._inside)
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 

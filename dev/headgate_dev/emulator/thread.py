@@ -1,15 +1,13 @@
 """The emulator for code that blocks: the same methods, from any thread."""
 
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from headgate_dev.background import Background
 from headgate_dev.emulator.credentials import Credentials, TokenState
 from headgate_dev.emulator.faults import Fault
 from headgate_dev.emulator.journal import RecordedRequest
 from headgate_dev.emulator.server import Emulator
-
-R = TypeVar("R")
 
 
 class EmulatorThread:
@@ -58,30 +56,24 @@ class EmulatorThread:
 
     def add_fault(self, fault: Fault) -> str:
         """Script ``fault`` and return its id."""
-        return self._run(lambda emulator: emulator.add_fault(fault))
+        return self._background.ask(lambda emulator: emulator.add_fault(fault))
 
     def clear_faults(self) -> None:
         """Forget the scripted faults and let held requests go on."""
-        self._run(lambda emulator: emulator.clear_faults())
+        self._background.ask(lambda emulator: emulator.clear_faults())
 
     def reset(self) -> None:
         """Forget faults, recorded requests and prompt cache."""
-        self._run(lambda emulator: emulator.reset())
+        self._background.ask(lambda emulator: emulator.reset())
 
     def release(self, fault_id: str) -> None:
         """Let the requests held by ``fault_id`` go on."""
-        self._run(lambda emulator: emulator.release(fault_id))
+        self._background.ask(lambda emulator: emulator.release(fault_id))
 
     def wait_held(self, fault_id: str, count: int = 1, timeout: float = 10.0) -> None:
         """Block until ``count`` requests are held by ``fault_id``; TimeoutError after ``timeout`` seconds."""
-        self._background.call(lambda: self._background.inside.wait_held(fault_id, count, timeout))
+        self._background.call(lambda emulator: emulator.wait_held(fault_id, count, timeout))
 
     def wait_until(self, predicate: Callable[[], bool], timeout: float = 10.0) -> None:
         """Block until ``predicate()`` (called on the server's thread) is true; TimeoutError after ``timeout`` seconds."""
-        self._background.call(lambda: self._background.inside.wait_until(predicate, timeout))
-
-    def _run(self, action: Callable[[Emulator], R]) -> R:
-        async def run() -> R:
-            return action(self._background.inside)
-
-        return self._background.call(run)
+        self._background.call(lambda emulator: emulator.wait_until(predicate, timeout))

@@ -47,7 +47,7 @@ def intent(request: JsonObject) -> Intent:
     if rounds < len(steps):
         calls = steps[rounds][:1] if choice.get("disable_parallel_tool_use") else steps[rounds]
         return Intent("", calls)
-    if results := _results(messages[-1]):
+    if results := _results(messages):
         return Intent("Tool results: " + " | ".join(results))
     if asked := _WRITE.search(prompt):
         return Intent(" ".join(_WORDS[number % len(_WORDS)] for number in range(int(asked[1]))))
@@ -88,10 +88,12 @@ def _steps(prompt: str, offered: dict[str, JsonObject]) -> list[tuple[ToolCall, 
     return steps
 
 
-def _results(message: JsonObject) -> list[str]:
+def _results(messages: list[JsonObject]) -> list[str]:
+    """Return the tool results of the last user turn; a system turn may follow it (mid-conversation system messages)."""
+    last = next((message for message in reversed(messages) if message["role"] != "system"), messages[-1])
     return [
         ("error: " if block.get("is_error") else "") + text_of(block.get("content"))
-        for block in as_blocks(message.get("content"))
+        for block in as_blocks(last.get("content"))
         if block.get("type") == "tool_result"
     ]
 
