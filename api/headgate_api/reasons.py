@@ -95,6 +95,8 @@ class ConditionReason(StrEnum):
     SECRET_INVALID = "SecretInvalid"
     CREDENTIAL_NOT_FOUND = "CredentialNotFound"
     VERSION_NOT_FOUND = "VersionNotFound"
+    RECORD_INVALID = "RecordInvalid"
+    """Vault holds something at the derived path, but not a credential record: someone wrote it by hand."""
     ORIGIN_NOT_BOUND = "OriginNotBound"
     VAULT_UNAVAILABLE = "VaultUnavailable"
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
