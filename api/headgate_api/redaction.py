@@ -51,10 +51,12 @@ class Redactor:
         if len(value) < _SHORTEST_KNOWN or value in self._known:
             return
         self._known.add(value)
-        self._pattern = re.compile("|".join(re.escape(v) for v in sorted(self._known, key=len, reverse=True)))
+        self._pattern = None
 
     def redact(self, text: str) -> str:
         """Return ``text`` with every known value and every credential-shaped run replaced by ``***``."""
-        if self._pattern is not None:
+        if self._known:
+            if self._pattern is None:  # compiled on use: a proxy remembers thousands at its start, one after another
+                self._pattern = re.compile("|".join(re.escape(v) for v in sorted(self._known, key=len, reverse=True)))
             text = self._pattern.sub(MASK, text)
         return _SHAPES.sub(_mask, text)
