@@ -56,7 +56,9 @@ class Redactor:
     def redact(self, text: str) -> str:
         """Return ``text`` with every known value and every credential-shaped run replaced by ``***``."""
         if self._known:
-            if self._pattern is None:  # compiled on use: a proxy remembers thousands at its start, one after another
-                self._pattern = re.compile("|".join(re.escape(v) for v in sorted(self._known, key=len, reverse=True)))
-            text = self._pattern.sub(MASK, text)
+            pattern = self._pattern  # a local: other threads redact and remember too
+            if pattern is None:  # compiled on use: a proxy remembers thousands at its start, one after another
+                pattern = re.compile("|".join(re.escape(v) for v in sorted(self._known, key=len, reverse=True)))
+                self._pattern = pattern
+            text = pattern.sub(MASK, text)
         return _SHAPES.sub(_mask, text)
