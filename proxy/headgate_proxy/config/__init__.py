@@ -1,0 +1,1 @@
+"""How a proxy comes by its configuration: followed by watch, swapped whole, kept for the next start."""

@@ -1,0 +1,1 @@
+"""The credentials a proxy holds in memory: read from Vault when a snapshot names them, never while a request waits."""
