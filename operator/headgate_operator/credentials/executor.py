@@ -1,0 +1,133 @@
+"""Carries out plans: the only place of the credential reconcilers that changes anything in Vault or the API server."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Protocol
+
+from headgate_api import names
+from headgate_api.clock import Clock
+from headgate_operator.credentials.metrics import CredentialMetrics
+from headgate_operator.credentials.plan import (
+    Action,
+    AddFinalizer,
+    DeleteRecords,
+    EmptySecret,
+    Plan,
+    RemoveFinalizer,
+    WriteRecord,
+)
+from headgate_operator.credentials.seams import EventSink
+from headgate_operator.credentials.store import Store
+from headgate_runtime.kube import Kube, KubeError, Object, kind_of
+from headgate_runtime.kube_kinds import SECRET
+from headgate_runtime.vault import CasMismatch, VaultError, VaultUnavailable
+
+STEPS: Final = 16
+"""More steps than any plan needs, even with a few writers in the way; past it the queue's back-off takes over."""
+
+
+class Unsettled(Exception):  # noqa: N818 - a state: others keep changing the object
+    """Others changed the object or its records again and again; another try comes after a back-off."""
+
+
+class Seen(Protocol):
+    """An observation of one object."""
+
+    @property
+    def body(self) -> Object:
+        """The object as the API server returned it."""
+
+
+class Executor:
+    """Observes, plans and acts until nothing is left to do."""
+
+    def __init__(self, kube: Kube, store: Store, events: EventSink, clock: Clock, metrics: CredentialMetrics) -> None:
+        self._kube = kube
+        self._store = store
+        self._events = events
+        self._clock = clock
+        self._metrics = metrics
+
+    async def settle(
+        self,
+        observe: Callable[[VaultError | None], Awaitable[Seen | None]],
+        plan: Callable[[Any, Any], Plan],
+    ) -> float | None:
+        """Run an object's plan to its end and return the seconds until the next look.
+
+        ``observe`` gets the error with which Vault refused the last step, so that the plan can say so instead of trying
+        again at once. Raises KubeError, KubeUnavailable, Unsettled.
+        """
+        trouble: VaultError | None = None
+        for _ in range(STEPS):
+            seen = await observe(trouble)
+            if seen is None:
+                return None
+            step = plan(seen, self._clock.now())
+            if step.action is None:
+                if step.status is not None and not await self._write_status(seen.body, step.status):
+                    continue
+                await self._tell(seen.body, step)
+                return step.requeue
+            try:
+                done = await self._carry_out(seen.body, step.action)
+            except CasMismatch:
+                continue
+            except VaultError as error:
+                self.note_trouble(error)
+                trouble = error
+                continue
+            if done:
+                await self._tell(seen.body, step)
+        raise Unsettled(f"{seen.body['kind']} {seen.body['metadata']['name']}: changed by others on every try")
+
+    def note_trouble(self, error: VaultError) -> None:
+        """Count a failure of Vault by its cause."""
+        self._metrics.vault_failures.labels(error.cause if isinstance(error, VaultUnavailable) else "denied").inc()
+
+    async def _tell(self, body: Object, step: Plan) -> None:
+        for note in step.notes:
+            await self._events.emit(body, note.type, note.reason, "Reconcile", note.message)
+
+    async def _carry_out(self, body: Object, action: Action) -> bool:
+        """Do one step; tell whether it was done (else the object changed meanwhile)."""
+        match action:
+            case WriteRecord(path, record, cas):
+                await self._store.write(path, record, cas=cas)
+                self._metrics.writes.inc()
+            case DeleteRecords(paths):
+                for path in paths:
+                    await self._store.delete(path)
+            case EmptySecret(ref, resource_version):
+                namespace = body["metadata"]["namespace"]
+                operations = [_same(resource_version), {"op": "remove", "path": f"/data/{ref.key}"}]
+                return await self._patched(self._kube.json_patch(SECRET, namespace, ref.name, operations))
+            case AddFinalizer() | RemoveFinalizer():
+                return await self._patched(self._patch_finalizers(body, add=isinstance(action, AddFinalizer)))
+        return True
+
+    async def _patch_finalizers(self, body: Object, *, add: bool) -> Object:
+        metadata = body["metadata"]
+        others = [f for f in metadata.get("finalizers") or () if f != names.FINALIZER]
+        change = {"op": "add", "path": "/metadata/finalizers", "value": [*others, names.FINALIZER] if add else others}
+        operations = [_same(metadata["resourceVersion"]), change]
+        return await self._kube.json_patch(kind_of(body), metadata["namespace"], metadata["name"], operations)
+
+    async def _write_status(self, body: Object, status: Mapping[str, Any]) -> bool:
+        metadata = {key: body["metadata"][key] for key in ("name", "namespace", "uid")}
+        applied = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, "status": dict(status)}
+        return await self._patched(self._kube.apply_status(applied))
+
+    @staticmethod
+    async def _patched(request: Awaitable[Object]) -> bool:
+        """Return False where the object changed or went away meanwhile (404, 409, failed JSON Patch test 422)."""
+        try:
+            await request
+        except KubeError as error:
+            if error.status in (404, 409, 422):
+                return False
+            raise
+        return True
+
+
+def _same(resource_version: str) -> dict[str, Any]:
+    return {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version}

@@ -1,0 +1,104 @@
+"""What a pure plan may ask for: one step at a time, each safe to repeat, so that a crash between two costs nothing.
+
+After every step the world is observed again and planned anew. Nothing is remembered between steps, which is why two
+operators at once, a lost answer and a SIGKILL all come to the same end.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
+
+from headgate_api.reasons import ConditionType
+from headgate_api.resources.base import Condition, Observation, SecretKeyRef
+from headgate_api.vault import AccessRecord, APIKeyRecord
+
+FIRST_RETRY_SECONDS: Final = 2.0
+LONGEST_RETRY_SECONDS: Final = 30.0
+RECHECK_SECONDS: Final = 60.0
+"""How often an imported Secret is looked at again: the operator may get Secrets, not watch them."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddFinalizer:
+    """Hold the object until its records have been dealt with."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFinalizer:
+    """Let the object go."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRecord:
+    """Write a record by check-and-set."""
+
+    path: str
+    record: APIKeyRecord | AccessRecord
+    cas: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRecords:
+    """Delete records with all their versions, in this order."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EmptySecret:
+    """Remove one key of a Secret, if the Secret is still the one that was read."""
+
+    ref: SecretKeyRef
+    resource_version: str
+
+
+Action: TypeAlias = AddFinalizer | RemoveFinalizer | WriteRecord | DeleteRecords | EmptySecret
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An Event about the object."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Do ``action`` and look again; or, with none left, write ``status`` (None: it stands already) and wait.
+
+    ``notes`` are told after that was done. ``requeue`` is the seconds until the next look; None: on the next event.
+    """
+
+    action: Action | None = None
+    notes: tuple[Note, ...] = ()
+    status: Mapping[str, Any] | None = None
+    requeue: float | None = None
+
+
+def retry_in(conditions: Iterable[Condition], type_: ConditionType, now: datetime) -> float:
+    """Return when to look again for something missing: after as long as it has been missing, from 2 s up to 30 s."""
+    since = next((c.last_transition_time for c in conditions if c.type == type_ and c.status != "True"), now)
+    return min(LONGEST_RETRY_SECONDS, max(FIRST_RETRY_SECONDS, (now - since).total_seconds()))
+
+
+def soonest(*seconds: float | None) -> float | None:
+    """Return the smallest of the given waits; None counts as never."""
+    return min((s for s in seconds if s is not None), default=None)
+
+
+def notes_on_change(
+    before: Iterable[Condition], observed: Iterable[Observation], good: Mapping[ConditionType, bool]
+) -> tuple[Note, ...]:
+    """Return one Event for each condition in ``good`` whose status or reason changed; Normal when its status is the good one."""
+    known = {c.type: (c.status, c.reason) for c in before}
+    told = []
+    for item in observed:
+        if item.type not in good:
+            continue
+        status = "Unknown" if item.status is None else str(item.status)
+        if known.get(item.type) != (status, str(item.reason)):
+            told.append(Note("Normal" if item.status is good[item.type] else "Warning", str(item.reason), item.message))
+    return tuple(told)

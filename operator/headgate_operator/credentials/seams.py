@@ -1,0 +1,30 @@
+"""What the credential reconcilers ask of the rest of the operator: how proxies fare, and a way to tell people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from headgate_api.report import CredentialObservation, FallbackObservation
+from headgate_api.resources.base import Observation
+from headgate_operator.engine.keys import Key
+
+
+class Edge(Protocol):
+    """What is known of the proxies from what was published and what they report."""
+
+    def programmed(self, key: Key, generation: int) -> Observation:
+        """Return the Programmed condition of an object: whether all live proxies run this generation."""
+
+    def fallbacks(self, key: Key) -> Sequence[FallbackObservation]:
+        """Return the fallbacks of a provider that are active now, on any live proxy."""
+
+    def verdict(self, path: str, version: int) -> CredentialObservation | None:
+        """Return what the upstream last said of one credential version, or None."""
+
+
+class EventSink(Protocol):
+    """Where Events go."""
+
+    async def emit(
+        self, regarding: Mapping[str, Any], type_: Literal["Normal", "Warning"], reason: str, action: str, message: str
+    ) -> None:
+        """Post one Event about an object (its JSON); a failure to post is logged, not raised."""
