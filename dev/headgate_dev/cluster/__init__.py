@@ -4,6 +4,7 @@ Imitations of the API server lack resource versions, CEL, server-side apply and 
 """
 
 from headgate_dev.cluster.cluster import Cluster
-from headgate_dev.cluster.errors import ClusterError, CommandError
+from headgate_dev.cluster.errors import CommandError
+from headgate_dev.host.errors import ClusterError
 
 __all__ = ["Cluster", "ClusterError", "CommandError"]

@@ -28,7 +28,7 @@ class ClusterAccess:
     def kubectl(
         self,
         *args: str,
-        input: str | None = None,  # noqa: A002 (the name subprocess gives it)
+        input: str | None = None,
         as_user: str | None = None,
         as_groups: Sequence[str] = (),
         kubeconfig: Path | None = None,
@@ -100,7 +100,7 @@ class ClusterAccess:
         *,
         input: str | None = None,
         check: bool = True,
-        timeout: float = 90.0,  # noqa: A002
+        timeout: float = 90.0,
     ) -> str:
         """Run one of the toolchain's commands (``command[0]`` is its name) with an own, empty home folder."""
         binary = find_tools([command[0]])[command[0]]

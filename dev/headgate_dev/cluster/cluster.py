@@ -12,18 +12,21 @@ from typing import Self
 from headgate_api.clock import Clock, SystemClock
 from headgate_dev.cluster.access import ClusterAccess
 from headgate_dev.cluster.arguments import Ports, apiserver_command, controller_manager_command, etcd_command
-from headgate_dev.cluster.component import Component, Spawner
-from headgate_dev.cluster.errors import ClusterError, CommandError
+from headgate_dev.cluster.component import Component
+from headgate_dev.cluster.errors import CommandError
 from headgate_dev.cluster.kubeconfig import token_user, write_kubeconfig
-from headgate_dev.cluster.network import answers, free_ports
 from headgate_dev.cluster.openbao import OpenBao
 from headgate_dev.cluster.pki import ClusterPKI
 from headgate_dev.cluster.records import write_processes
 from headgate_dev.cluster.vault_setup import prepare_vault
+from headgate_dev.host.errors import ClusterError
+from headgate_dev.host.network import answers, free_ports
+from headgate_dev.host.spawner import Spawner
 from headgate_dev.node.files import PodFiles
 from headgate_dev.toolchain import find_tools
 
 _DEFAULTS_TIMEOUT = 60.0
+_NODE_TIMEOUT = 30.0
 _TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 
 
@@ -80,7 +83,7 @@ class Cluster(ClusterAccess):
             prepare_vault(self.bao.client(), self, self._pki.issuer_public_pem())
             self._wait_for_defaults()
             if self._with_node:
-                self.wait_for("node/headgate-dev", "condition=Ready", timeout=_DEFAULTS_TIMEOUT)
+                self._wait_for_node()
         except BaseException:
             self.stop()
             raise
@@ -141,6 +144,13 @@ class Cluster(ClusterAccess):
     def _record_processes(self) -> None:
         components = (self.etcd, self.apiserver, self.bao, self.controller_manager, self.node)
         write_processes(self.state, {each.name: each.identity for each in components})
+
+    def _wait_for_node(self) -> None:
+        try:
+            for condition in ("create", "condition=Ready"):
+                self.wait_for("node/headgate-dev", condition, timeout=_NODE_TIMEOUT)
+        except CommandError as error:
+            raise ClusterError(f"the development node does not become ready: {error}\n{self.node.tail()}") from error
 
     def _wait_for_defaults(self) -> None:
         """Wait for what pods take for granted: the `default` ServiceAccount and the root certificate's ConfigMap."""

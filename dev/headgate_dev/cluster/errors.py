@@ -1,10 +1,8 @@
-"""What can go wrong with the development cluster, with the words of the program that went wrong."""
+"""What went wrong with a command against the development cluster, with the words of the program that went wrong."""
 
 from collections.abc import Sequence
 
-
-class ClusterError(Exception):
-    """The cluster, or a part of it, did not do what was asked; the message says which part and shows the end of its log."""
+from headgate_dev.host.errors import ClusterError
 
 
 class CommandError(ClusterError):

@@ -11,9 +11,10 @@ import hvac
 import requests
 
 from headgate_dev.cluster.arguments import Ports
-from headgate_dev.cluster.component import Component, Spawner
-from headgate_dev.cluster.errors import ClusterError
-from headgate_dev.cluster.network import answers
+from headgate_dev.cluster.component import Component
+from headgate_dev.host.errors import ClusterError
+from headgate_dev.host.network import answers
+from headgate_dev.host.spawner import Spawner
 
 _ANY_HEALTH = frozenset({200, 429, 472, 473, 501, 503})
 """What /v1/sys/health answers when the server is up: active, standby, uninitialised (501) or sealed (503)."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from headgate_dev.cluster.identity import ProcessIdentity
+from headgate_dev.host.identity import ProcessIdentity
 
 _FILE = "processes.json"
 

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from headgate_dev.cluster.errors import ClusterError
-from headgate_dev.cluster.identity import ProcessIdentity
+from headgate_dev.host.errors import ClusterError
+from headgate_dev.host.identity import ProcessIdentity
 
 
 class PodFiles:
