@@ -11,6 +11,7 @@ from headgate_dev.otlp import OTLPSinkThread
 
 from .tenant import Tenant
 
+
 @pytest.fixture(scope="session")
 def tls() -> ServerTLS:
     return throwaway_tls()

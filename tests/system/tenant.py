@@ -59,7 +59,9 @@ class Tenant:
         self.secret("vendor-key", key=self.api_key)
         self.provider(**spec)
 
-    def with_subscription(self, fallback: dict[str, str], *, modes: tuple[str, ...] = ("Subscription", "APIKey")) -> None:
+    def with_subscription(
+        self, fallback: dict[str, str], *, modes: tuple[str, ...] = ("Subscription", "APIKey")
+    ) -> None:
         """A provider with a subscription first, acknowledged by alice for the agent, and the API key second."""
         self.vendor.oauth_tokens[self.oauth_token] = TokenState.VALID
         auth: dict[str, Any] = {"modes": list(modes), "fallback": fallback}
@@ -74,8 +76,15 @@ class Tenant:
 
     def account(self, token: str | None = None, *, acknowledged: bool = True, **spec: Any) -> None:
         """Apply alice's account, credential Secret included; acknowledged by alice herself unless told otherwise."""
-        grant = {"accessToken": token or self.oauth_token, "refreshToken": "emulated-refresh", "expiresAt": 4102444800000}
-        self.secret("alice-claude", **{"credentials.json": json.dumps({"claudeAiOauth": {**grant, "scopes": ["user:inference"]}})})
+        grant = {
+            "accessToken": token or self.oauth_token,
+            "refreshToken": "emulated-refresh",
+            "expiresAt": 4102444800000,
+        }
+        self.secret(
+            "alice-claude",
+            **{"credentials.json": json.dumps({"claudeAiOauth": {**grant, "scopes": ["user:inference"]}})},
+        )
         manifest: dict[str, Any] = {
             "apiVersion": "headgate.dev/v1alpha1",
             "kind": "SubscriptionAccount",

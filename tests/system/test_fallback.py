@@ -74,7 +74,11 @@ def test_a_revoked_subscription_falls_back_and_everything_says_revoked(
     metrics = httpx.get(f"{admin}/metrics").text
     assert re.search(r'headgate_proxy_fallbacks_total\{[^}]*reason="Revoked"[^}]*\} [1-9]', metrics)
     pod = next(p for p, u in tenant.headgate.urls().items() if u == url)
-    log = [line for line in cluster.pod_log("headgate-system", pod).splitlines() if response.headers["x-headgate-request-id"] in line]
+    log = [
+        line
+        for line in cluster.pod_log("headgate-system", pod).splitlines()
+        if response.headers["x-headgate-request-id"] in line
+    ]
     assert any("Revoked" in line for line in log)
     # Known to be revoked, the token is not tried again.
     before = len(tenant.vendor.requests)
@@ -135,7 +139,9 @@ def test_each_row_of_the_table_allows_its_own_failure(tenant: Tenant, fault: Fau
 def test_a_suspended_account_is_not_used(tenant: Tenant, cluster: Cluster) -> None:
     tenant.with_subscription({"unavailable": "Allow"})
 
-    cluster.kubectl("patch", "-n", tenant.namespace, "subacc", "alice", "--type=merge", "-p", '{"spec":{"suspend":true}}')
+    cluster.kubectl(
+        "patch", "-n", tenant.namespace, "subacc", "alice", "--type=merge", "-p", '{"spec":{"suspend":true}}'
+    )
     condition = tenant.wait_reason("subscriptionaccount/alice", "Ready", "Suspended")
     tenant.wait("llmprovider/anthropic", "jsonpath={.status.accounts}=0")
 

@@ -22,8 +22,8 @@ WEATHER: anthropic.types.ToolParam = {
 }
 
 
-def sdk(tenant: Tenant, **options: str) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=tenant.headgate.url(), auth_token=tenant.token(), max_retries=0, **options)
+def sdk(tenant: Tenant) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=tenant.headgate.url(), auth_token=tenant.token(), max_retries=0)
 
 
 def test_the_sdk_streams_through_a_proxy_pod_with_nothing_but_a_service_account_token(tenant: Tenant) -> None:
@@ -105,7 +105,14 @@ def test_kubectl_get_shows_what_an_operator_wants_to_know(tenant: Tenant, cluste
     fleet = cluster.kubectl("get", "proxyfleets", "-n", "headgate-system").splitlines()
 
     assert provider[0].split()[:6] == ["NAME", "PROTOCOL", "ENDPOINT", "MODES", "READY", "REASON"]
-    assert provider[1].split()[:6] == ["anthropic", "Anthropic", tenant.vendor.url, "Subscription,APIKey", "True", "Ready"]
+    assert provider[1].split()[:6] == [
+        "anthropic",
+        "Anthropic",
+        tenant.vendor.url,
+        "Subscription,APIKey",
+        "True",
+        "Ready",
+    ]
     assert account[1].split()[:6] == ["alice", "anthropic", "alice@example.com", "OwnerOnly", "True", "Ready"]
     assert fleet[1].split()[:4] == ["default", "2/2", "True", "Ready"]
 
@@ -135,11 +142,11 @@ def test_the_trace_continues_the_callers_and_tells_the_mode(tenant: Tenant, sink
     server, select, upstream = (
         next(s for s in spans if s.name.startswith(prefix)) for prefix in ("chat ", "headgate.select", "POST")
     )
-    assert server.parent_span_id == "b7ad6b7169203331"
+    assert server.parent_id == "b7ad6b7169203331"
     assert server.attributes["gen_ai.request.model"] == MODEL
     assert server.attributes["headgate.auth.mode"] == "APIKey"
-    assert select.parent_span_id == server.span_id
-    assert upstream.parent_span_id == server.span_id
+    assert select.parent_id == server.span_id
+    assert upstream.parent_id == server.span_id
     received = tenant.vendor.requests[-1].header("traceparent")
     assert received is not None
     assert received.split("-")[1:3] == [trace_id, upstream.span_id]
@@ -175,7 +182,11 @@ def test_the_model_list_names_what_the_caller_may_use(tenant: Tenant) -> None:
 
 def test_bytes_pass_both_ways_as_they_are(tenant: Tenant) -> None:
     tenant.with_api_key()
-    odd = '{"max_tokens" :  16,"model":"%s", "messages":[{"role":"user","content":"\\u00e9 é \\ud83d\\ude00"}] }\n' % MODEL
+    odd = '{"max_tokens" :  16,"model":"MODEL", "messages":[{"role":"user","content":"\\u00e9 é \\ud83d\\ude00"}] }\n'
+    odd = odd.replace("MODEL", MODEL)
+        '{"max_tokens" :  16,"model":"%s", "messages":[{"role":"user","content":"\\u00e9 é \\ud83d\\ude00"}] }\n'
+        % MODEL
+    )
 
     response = post_bytes(tenant, odd.encode())
 

@@ -138,7 +138,9 @@ def test_an_operator_killed_in_the_middle_finishes_after_its_restart(tenant: Ten
         if number in (3, 7):
             os.kill(cluster.pod_pid(SYSTEM, pod), signal.SIGKILL)
             cluster.wait_for(
-                f"pod/{pod}", f"jsonpath={{.status.containerStatuses[0].restartCount}}={1 if number == 3 else 2}", namespace=SYSTEM
+                f"pod/{pod}",
+                f"jsonpath={{.status.containerStatuses[0].restartCount}}={1 if number == 3 else 2}",
+                namespace=SYSTEM,
             )
 
     for name in names:
@@ -153,7 +155,6 @@ def test_an_operator_killed_in_the_middle_finishes_after_its_restart(tenant: Ten
 
 
 def test_two_operators_at_once_do_the_work_once_and_the_second_takes_over(tenant: Tenant, cluster: Cluster) -> None:
-    (first,) = tenant.headgate.operator_pods()
     cluster.kubectl("scale", "-n", SYSTEM, "deployment/headgate-operator", "--replicas=2")
     cluster.wait_for("deployment/headgate-operator", "jsonpath={.status.readyReplicas}=2", namespace=SYSTEM)
     leader = next(p for p in tenant.headgate.operator_pods() if p in tenant.headgate.leader())

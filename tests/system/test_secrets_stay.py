@@ -52,7 +52,9 @@ def test_no_credential_is_found_in_any_resource_event_log_trace_metric_or_error(
         "API key": tenant.api_key, "access token": tenant.oauth_token, "refresh token": refresh, "caller's token": caller,
         "prompt": prompt,
     }  # fmt: skip
-    leaks = [f"{what} in {where}" for what, value in hidden.items() for where, text in outputs.items() if found(value, text)]
+    leaks = [
+        f"{what} in {where}" for what, value in hidden.items() for where, text in outputs.items() if found(value, text)
+    ]
     leaks += [f"{what} in the traces" for what, value in hidden.items() if sink.contains(value.encode())]
     assert leaks == []
     assert all(outputs.values())

@@ -17,7 +17,9 @@ def mallory(tenant: Tenant, cluster: Cluster, tls: ServerTLS) -> Iterator[Tenant
     name = f"{tenant.namespace}-m"
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("create", "serviceaccount", "-n", name, "agent")
-    cluster.kubectl("create", "rolebinding", "-n", name, "mallory", "--clusterrole=cluster-admin", f"--user=alice-{name}")
+    cluster.kubectl(
+        "create", "rolebinding", "-n", name, "mallory", "--clusterrole=cluster-admin", f"--user=alice-{name}"
+    )
     with EmulatorThread(tls=tls) as listener:
         yield Tenant(cluster, tenant.headgate, listener, name)
     cluster.kubectl("delete", "namespace", name, "--wait=false")
@@ -78,9 +80,7 @@ def test_a_selector_sees_accounts_of_its_own_namespace_only(tenant: Tenant, mall
     tenant.with_subscription({})
     cluster.kubectl("label", "-n", tenant.namespace, "subacc/alice", "plan=max")
 
-    mallory.provider(
-        auth={"modes": ["Subscription"], "subscription": {"accountSelector": {"plan": "max"}}}, wait=False
-    )
+    mallory.provider(auth={"modes": ["Subscription"], "subscription": {"accountSelector": {"plan": "max"}}}, wait=False)
     condition = mallory.wait_reason("llmprovider/anthropic", "CredentialsReady", "NoAccount")
 
     assert condition["status"] == "False"
