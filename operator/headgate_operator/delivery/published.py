@@ -1,0 +1,112 @@
+"""What has been published to which fleet, and so which generation of an object each live proxy serves.
+
+Kept by the leader in memory: a new leader learns it by publishing the same content again, which changes nothing.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+from headgate_api.clock import Clock
+from headgate_api.reasons import ConditionReason, ConditionType
+from headgate_api.report import REPORT_INTERVAL_SECONDS
+from headgate_api.resources import LLMProvider, SubscriptionAccount
+from headgate_api.resources.base import Condition, Observation
+from headgate_api.snapshot import Snapshot
+from headgate_operator.broker.reports import Reports
+from headgate_operator.engine.keys import Key
+
+_REMEMBERED: Final = 64
+SETTLING_SECONDS: Final = 3 * REPORT_INTERVAL_SECONDS
+"""After a change of leader, what proxies run is unknown until each has reported once."""
+
+
+def generations(snapshot: Snapshot) -> dict[Key, int]:
+    """Return the generation of each object that a snapshot holds."""
+    held = {Key(LLMProvider.KIND, e.namespace, e.name): e.generation for e in snapshot.providers}
+    return held | {Key(SubscriptionAccount.KIND, e.namespace, e.name): e.generation for e in snapshot.accounts}
+
+
+class Published:
+    """The last snapshots of each fleet (by the fleet's name), newest last."""
+
+    def __init__(self, reports: Reports, clock: Clock) -> None:
+        self._reports = reports
+        self._clock = clock
+        self._history: dict[str, OrderedDict[str, Mapping[Key, int]]] = {}
+        self._since = clock.monotonic()
+
+    def begin_term(self) -> None:
+        """Forget everything: this process begins to lead."""
+        self._history.clear()
+        self._since = self._clock.monotonic()
+
+    def record(self, fleet: str, revision: str, held: Mapping[Key, int]) -> None:
+        """Take note that ``revision`` is what the fleet's head names now."""
+        history = self._history.setdefault(fleet, OrderedDict())
+        history[revision] = held
+        history.move_to_end(revision)
+        while len(history) > _REMEMBERED:
+            history.popitem(last=False)
+
+    def forget(self, fleet: str) -> None:
+        """Take note that the fleet is gone."""
+        self._history.pop(fleet, None)
+
+    def revision(self, fleet: str) -> str | None:
+        """Return the revision of the fleet's current snapshot, or None before the first."""
+        history = self._history.get(fleet)
+        return next(reversed(history)) if history else None
+
+    @property
+    def settling(self) -> bool:
+        """Tell whether this process leads for so short a time that proxies need not have reported to it yet."""
+        return self._clock.monotonic() - self._since < SETTLING_SECONDS
+
+    def programmed(self, provider: Key, generation: int, previous: Condition | None) -> Observation:
+        """Return the Programmed observation of an object: do all live proxies serve at least this generation?
+
+        In the first seconds of a new leader ``previous`` stands when it speaks of the same generation.
+        """
+        found = self._programmed(provider, generation)
+        settling = self._clock.monotonic() - self._since < SETTLING_SECONDS
+        if (
+            found.status is not True
+            and settling
+            and previous is not None
+            and previous.observed_generation == generation
+        ):
+            status = {"True": True, "False": False}.get(previous.status)
+            return Observation(ConditionType.PROGRAMMED, status, previous.reason, previous.message)
+        return found
+
+    def _programmed(self, provider: Key, generation: int) -> Observation:
+        fleets = [fleet for fleet, history in self._history.items() if history and provider in _current(history)]
+        if not fleets:
+            return _observe(False, ConditionReason.PENDING, "no ProxyFleet's snapshot holds this object yet")
+        waiting, serving = [], 0
+        for fleet in fleets:
+            history = self._history[fleet]
+            for pod, revision in self._reports.revisions(fleet).items():
+                if history.get(revision or "", {}).get(provider, -1) >= generation:
+                    serving += 1
+                else:
+                    waiting.append(pod)
+        if waiting:
+            names = ", ".join(sorted(waiting)[:5]) + (", …" if len(waiting) > 5 else "")
+            return _observe(False, ConditionReason.PENDING, f"waiting for {names} to take up generation {generation}")
+        if not serving:
+            return _observe(
+                False,
+                ConditionReason.NO_PROXY_READY,
+                f"no proxy of {', '.join(sorted(fleets))} reports; see the ProxyFleet's conditions and its pods' logs",
+            )
+        return _observe(True, ConditionReason.PROGRAMMED, f"{serving} proxies serve generation {generation}")
+
+
+def _current(history: "OrderedDict[str, Mapping[Key, int]]") -> Mapping[Key, int]:
+    return history[next(reversed(history))]
+
+
+def _observe(status: bool, reason: ConditionReason, message: str) -> Observation:
+    return Observation(ConditionType.PROGRAMMED, status, reason, message)

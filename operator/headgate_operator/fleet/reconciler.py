@@ -1,0 +1,159 @@
+"""Reconciles one ProxyFleet: applies its manifests, publishes its snapshot, tells how far both have come."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from headgate_api.reasons import ConditionReason, ConditionType
+from headgate_api.resources import LLMProvider, ProxyFleet, ProxyFleetStatus, SubscriptionAccount
+from headgate_api.resources.base import Observation, Resource
+from headgate_api.snapshot import Head, SnapshotError, pack
+from headgate_operator.delivery.assemble import assemble
+from headgate_operator.delivery.publish import collect, publish
+from headgate_operator.delivery.published import generations
+from headgate_operator.engine.keys import Key
+from headgate_operator.fleet.manifests import ProxySettings, manifests, selector_of
+from headgate_operator.fleet.signing_keys import SigningKeySource
+from headgate_operator.fleet.status import FleetView, fleet_status, not_served
+from headgate_operator.metrics import Metrics
+from headgate_operator.services import Services
+from headgate_runtime.kube import KubeError, Object
+from headgate_runtime.kube_kinds import DEPLOYMENT, LLM_PROVIDER, POD, PROXY_FLEET, SUBSCRIPTION_ACCOUNT
+
+LOOK_AGAIN_SECONDS: Final = 10.0
+_R = TypeVar("_R", bound=Resource)
+_log = logging.getLogger(__name__)
+
+
+class FleetReconciler:
+    """The Reconciler of ProxyFleets; ``broker_url`` is what proxies are told to report to."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        proxy: ProxySettings,
+        keys: SigningKeySource,
+        broker_url: str,
+        metrics: Metrics,
+    ) -> None:
+        self._services = services
+        self._kube = services.kube
+        self._proxy = proxy
+        self._keys = keys
+        self._broker_url = broker_url
+        self._metrics = metrics
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Look at the fleet afresh and act."""
+        body = await self._kube.get(PROXY_FLEET, key.namespace, key.name)
+        now = self._services.clock.now().replace(microsecond=0)
+        if body is None or body["metadata"].get("deletionTimestamp"):
+            if key.namespace == self._services.namespace:
+                self._services.published.forget(key.name)
+                await collect(self._kube, key.namespace, now)
+            return None
+        fleet = ProxyFleet.from_wire(body)
+        if key.namespace != self._services.namespace:
+            await self._write(body, fleet, not_served(fleet, self._services.namespace, now))
+            return None
+        problem = await self._publish(body, fleet)
+        problem = await self._apply(body) or problem
+        view = await self._observe(fleet, problem)
+        status = fleet_status(fleet, view, now)
+        await self._write(body, fleet, status)
+        await collect(self._kube, key.namespace, now)
+        return LOOK_AGAIN_SECONDS
+
+    async def _publish(self, body: Object, fleet: ProxyFleet) -> Observation | None:
+        providers, accounts, keys = await asyncio.gather(
+            self._kube.list(LLM_PROVIDER), self._kube.list(SUBSCRIPTION_ACCOUNT), self._keys.current()
+        )
+        snapshot = assemble(fleet, _read(LLMProvider, providers), _read(SubscriptionAccount, accounts), keys)
+        try:
+            revision, chunks = await asyncio.to_thread(pack, snapshot)
+        except SnapshotError as error:
+            message = f"the snapshot cannot be packed: {error}; shorten the largest LLMProvider or SubscriptionAccount"
+            return Observation(ConditionType.SNAPSHOT_DELIVERED, False, ConditionReason.SPEC_INVALID, message)
+        head = Head(revision=revision, chunks=tuple(sorted(chunks)), broker_url=self._broker_url)
+        # Known before it is written: a proxy may report the new revision before the write has returned to us.
+        self._services.published.record(fleet.metadata.name, revision, generations(snapshot))
+        if await publish(self._kube, body, head, chunks):
+            self._metrics.snapshots.labels(fleet.metadata.name).inc()
+            _log.info("A snapshot is published", extra={"fleet": fleet.metadata.name, "revision": revision})
+        self._metrics.snapshot_objects.labels(fleet.metadata.name, LLMProvider.KIND).set(len(snapshot.providers))
+        self._metrics.snapshot_objects.labels(fleet.metadata.name, SubscriptionAccount.KIND).set(len(snapshot.accounts))
+        return None
+
+    async def _apply(self, body: Object) -> Observation | None:
+        try:
+            for manifest in manifests(body, self._proxy):
+                await self._kube.apply(manifest)
+        except KubeError as error:
+            if error.status not in (400, 422):
+                raise
+            message = f"the API server refuses what spec asks for: {error.message}; correct spec.podTemplate"
+            return Observation(ConditionType.SNAPSHOT_DELIVERED, False, ConditionReason.SPEC_INVALID, message)
+        return None
+
+    async def _observe(self, fleet: ProxyFleet, problem: Observation | None) -> FleetView:
+        namespace, name = fleet.key
+        selector = ",".join(f"{k}={v}" for k, v in selector_of(name).items())
+        deployment, pods = await asyncio.gather(
+            self._kube.get(DEPLOYMENT, namespace, f"headgate-proxy-{name}"),
+            self._kube.list(POD, namespace, label_selector=selector),
+        )
+        existing = {p["metadata"]["name"]: _created(p) for p in pods if not p["metadata"].get("deletionTimestamp")}
+        reports, published = self._services.reports, self._services.published
+        reports.retain(name, existing)
+        oldest = reports.oldest(name)
+        self._metrics.report_age.labels(name).set(-1 if oldest is None else oldest)
+        status = (deployment or {}).get("status") or {}
+        return FleetView(
+            replicas=status.get("replicas", 0),
+            ready_replicas=status.get("readyReplicas", 0),
+            revision=published.revision(name),
+            pods=existing,
+            revisions=reports.revisions(name),
+            settling=published.settling,
+            problem=problem,
+        )
+
+    async def _write(self, body: Object, fleet: ProxyFleet, status: ProxyFleetStatus) -> None:
+        if status == fleet.status:
+            return
+        await self._kube.apply_status(
+            {
+                "apiVersion": PROXY_FLEET.api_version,
+                "kind": PROXY_FLEET.kind,
+                "metadata": {"name": fleet.metadata.name, "namespace": fleet.metadata.namespace},
+                "status": status.to_wire(),
+            }
+        )
+        ready = next(c for c in status.conditions if c.type == ConditionType.READY)
+        await self._services.events.emit(
+            body,
+            type="Normal" if ready.status == "True" else "Warning",
+            reason=ready.reason,
+            action="Reconcile",
+            message=ready.message,
+        )
+
+
+def _read(kind: type[_R], bodies: Iterable[Object]) -> list[_R]:
+    """Return the objects as models; one that this build cannot read is left out, so that it does not stop the others."""
+    read = []
+    for body in bodies:
+        try:
+            read.append(kind.from_wire(body))
+        except ValidationError as error:
+            _log.error("%s cannot be read and is left out of snapshots", Key.of(body), extra={"error": str(error)})
+    return read
+
+
+def _created(pod: Any) -> datetime:
+    return datetime.fromisoformat(pod["metadata"]["creationTimestamp"])

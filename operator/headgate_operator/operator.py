@@ -1,0 +1,174 @@
+"""The operator put together: what runs always (watching, broker, admin port) and what runs while it leads (the engine)."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Iterable
+from typing import Any, Final
+
+from headgate_api.clock import Clock
+from headgate_api.redaction import Redactor
+from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
+from headgate_operator.account.reconciler import AccountReconciler
+from headgate_operator.broker.authentication import Authenticator
+from headgate_operator.broker.reports import Reports
+from headgate_operator.broker.server import Broker
+from headgate_operator.delivery.published import Published
+from headgate_operator.engine.engine import Engine
+from headgate_operator.engine.keys import Key
+from headgate_operator.engine.owned import watch_owned
+from headgate_operator.engine.progress import Progress
+from headgate_operator.engine.touch import Neighbours
+from headgate_operator.engine.watching import Watching
+from headgate_operator.events import Events
+from headgate_operator.fleet.defaults import apply_default_fleet
+from headgate_operator.fleet.reconciler import FleetReconciler
+from headgate_operator.fleet.signing_keys import SigningKeySource
+from headgate_operator.leadership_lease import Leadership
+from headgate_operator.metrics import Metrics
+from headgate_operator.provider.reconciler import ProviderReconciler
+from headgate_operator.services import Services
+from headgate_operator.settings import OperatorSettings
+from headgate_runtime.admin import Admin, Health
+from headgate_runtime.kube import Kube, KubeError, KubeUnavailable, Object
+from headgate_runtime.kube_kinds import CONFIG_MAP, DEPLOYMENT, LLM_PROVIDER, PROXY_FLEET, SUBSCRIPTION_ACCOUNT
+from headgate_runtime.vault import Vault
+
+_RETRY_SECONDS: Final = 2.0
+_log = logging.getLogger(__name__)
+
+
+class Operator:
+    """One operator process; ``run`` ends only when cancelled."""
+
+    def __init__(self, settings: OperatorSettings, kube: Kube, vault: Vault, clock: Clock, redactor: Redactor) -> None:
+        self._settings = settings
+        self._kube = kube
+        self._metrics = Metrics()
+        self._progress = Progress(clock)
+        self._clock = clock
+        self._neighbours = Neighbours()
+        self._engine: Engine | None = None
+        self._watching_ready = False
+        identity = f"{settings.pod_name}_{uuid.uuid4().hex[:12]}"
+        self._leadership = Leadership(kube, settings.namespace, identity, clock=clock, progress=self._progress)
+        reports = Reports(clock)
+        self._services = Services(
+            kube=kube,
+            vault=vault,
+            clock=clock,
+            events=Events(kube, instance=settings.pod_name, clock=clock, redactor=redactor),
+            reports=reports,
+            published=Published(reports, clock),
+            redactor=redactor,
+            namespace=settings.namespace,
+        )
+        self._broker = Broker(
+            settings.broker_port,
+            namespace=settings.namespace,
+            authenticator=Authenticator(kube, clock),
+            reports=reports,
+            leads=lambda: self._engine is not None,
+            touched=self._reported,
+            metrics=self._metrics,
+        )
+        self._admin = Admin(settings.admin_port, live=self._live, ready=self._ready, registry=self._metrics.registry)
+
+    async def run(self) -> None:
+        """Run until cancelled; then the Lease is released."""
+        async with self._admin, self._broker, asyncio.TaskGroup() as group:
+            group.create_task(self._watch())
+            group.create_task(self._leadership.run(self._lead))
+            group.create_task(self._services.vault.keep_session())
+            for kind in (DEPLOYMENT, CONFIG_MAP):
+                group.create_task(watch_owned(self._kube, kind, self._settings.namespace, self._owned_changed))
+
+    async def _watch(self) -> None:
+        # kopf looks for the CustomResourceDefinitions once, when it starts: so it starts when they are there.
+        while not self._watching_ready:
+            try:
+                await self._list_all()
+                self._watching_ready = True
+            except (KubeError, KubeUnavailable) as error:
+                _log.warning("Waiting for the API server and Headgate's CRDs", extra={"error": str(error)})
+                await asyncio.sleep(_RETRY_SECONDS)
+        await Watching(self._settings.kube, self._changed, clock=self._clock, metrics=self._metrics).run()
+
+    async def _lead(self) -> None:
+        self._services.reports.begin_term()
+        self._services.published.begin_term()
+        self._engine = engine = self._new_engine()
+        self._metrics.leader.set(1)
+        try:
+            async with asyncio.TaskGroup() as group:
+                if self._settings.default_fleet is not None:
+                    group.create_task(
+                        apply_default_fleet(self._kube, self._settings.namespace, self._settings.default_fleet)
+                    )
+                group.create_task(engine.run())
+        finally:
+            self._engine = None
+            self._metrics.leader.set(0)
+
+    def _new_engine(self) -> Engine:
+        fleets = FleetReconciler(
+            self._services,
+            proxy=self._settings.proxy,
+            keys=SigningKeySource(self._kube, self._clock),
+            broker_url=self._settings.broker_address(self._broker.port),
+            metrics=self._metrics,
+        )
+        return Engine(
+            {
+                LLMProvider.KIND: ProviderReconciler(self._services),
+                SubscriptionAccount.KIND: AccountReconciler(self._services),
+                ProxyFleet.KIND: fleets,
+            },
+            sweep=self._sweep,
+            clock=self._clock,
+            progress=self._progress,
+            metrics=self._metrics,
+        )
+
+    async def _list_all(self) -> list[Object]:
+        lists = await asyncio.gather(*(self._kube.list(k) for k in (LLM_PROVIDER, SUBSCRIPTION_ACCOUNT, PROXY_FLEET)))
+        return [body for bodies in lists for body in bodies]
+
+    async def _sweep(self) -> Iterable[Key]:
+        bodies = await self._list_all()
+        if self._watching_ready:
+            self._progress.listed({Key.of(body): body["metadata"]["resourceVersion"] for body in bodies})
+        return self._neighbours.listed(bodies)
+
+    def _changed(self, event: str | None, body: dict[str, Any]) -> None:
+        """Take an event from the watch of custom resources."""
+        key, gone = Key.of(body), event == "DELETED"
+        if gone:
+            self._progress.watch_saw_gone(key)
+        else:
+            self._progress.watch_saw(key, body["metadata"]["resourceVersion"])
+        self._enqueue(self._neighbours.seen(body, gone=gone))
+
+    def _owned_changed(self, _: str, body: dict[str, Any]) -> None:
+        """Take an event about something a fleet owns. Chunks are shared, so each concerns every fleet."""
+        self._enqueue(self._neighbours.fleets)
+
+    def _reported(self, keys: set[Key]) -> None:
+        """Take what a report concerns; a fleet that moved on concerns the providers it serves."""
+        moved = any(key.kind == ProxyFleet.KIND for key in keys)
+        self._enqueue(keys | (self._neighbours.providers if moved else set()))
+
+    def _enqueue(self, keys: Iterable[Key]) -> None:
+        if self._engine is not None:
+            self._engine.enqueue(keys)
+
+    def _live(self) -> Health:
+        stalled = self._progress.stalled()
+        age = self._progress.seconds_since_sweep
+        self._metrics.sweep_age.set(-1 if age is None else age)
+        details = {"leads": self._leadership.leads, "message": stalled or "reconciling makes progress"}
+        return Health(stalled is None, "Ready" if stalled is None else "Stalled", details)
+
+    def _ready(self) -> Health:
+        details = {"leads": self._leadership.leads, "holder": self._leadership.holder}
+        return Health(self._watching_ready, "Ready" if self._watching_ready else "WaitingForAPIServer", details)
