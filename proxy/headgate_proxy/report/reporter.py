@@ -1,0 +1,116 @@
+"""Posts this proxy's whole state to the broker: at once after a change, else every few seconds; the last one counts.
+
+Nothing waits for it. A broker that is away costs a metric and one line in the log per outage.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from headgate_api.redaction import Redactor
+from headgate_api.report import REPORT_INTERVAL_SECONDS, REPORT_PATH, ProxyReport
+from headgate_api.secret import Secret
+from headgate_proxy.backoff import Backoff
+from headgate_runtime.logs import describe
+
+_DEADLINE: Final = aiohttp.ClientTimeout(total=5.0)
+_FIRST_RETRY_SECONDS: Final = 0.5
+_SETTLE_SECONDS: Final = 0.05
+"""Changes come in bursts (a new snapshot and its credentials): they share a report."""
+
+_log = logging.getLogger(__name__)
+
+
+class ReportRefused(Exception):
+    """The broker answered, and did not take the report."""
+
+
+class Reporter:
+    """``changed`` may be called from anywhere on the event loop; ``run`` posts for ever."""
+
+    def __init__(
+        self,
+        report: Callable[[], ProxyReport],
+        broker_url: Callable[[], str | None],
+        token_file: Path,
+        redactor: Redactor,
+        *,
+        failed: Callable[[str], None],
+        interval_seconds: float = REPORT_INTERVAL_SECONDS,
+    ) -> None:
+        """``report`` returns the present state; ``failed`` is called with a CamelCase reason (a metric)."""
+        self._report = report
+        self._broker_url = broker_url
+        self._token_file = token_file
+        self._redactor = redactor
+        self._failed = failed
+        self._interval = interval_seconds
+        self._changed = asyncio.Event()
+        self._problem: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Return why the last report did not arrive, as ``Reason: sentence``; None when it did."""
+        return self._problem
+
+    def changed(self) -> None:
+        """Have a report posted at once."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Post until cancelled."""
+        backoff = Backoff(_FIRST_RETRY_SECONDS, self._interval)
+        async with aiohttp.ClientSession(
+            timeout=_DEADLINE, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+        ) as session:
+            while True:
+                self._changed.clear()
+                url = self._broker_url()
+                if url is not None and not await self._post(session, url):
+                    await asyncio.sleep(backoff.delay())
+                    continue
+                backoff.reset()
+                await self._wait()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self._interval):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(_SETTLE_SECONDS)
+
+    async def _post(self, session: aiohttp.ClientSession, url: str) -> bool:
+        try:
+            token = _read(self._token_file)
+            self._redactor.remember(token)
+            headers = {"authorization": f"Bearer {token.reveal()}", "content-type": "application/json"}
+            body = self._report().model_dump_json(by_alias=True)
+            async with session.post(url + REPORT_PATH, data=body, headers=headers, allow_redirects=False) as answer:
+                if answer.status >= 300:
+                    text = (await answer.content.read(500)).decode(errors="replace")
+                    raise ReportRefused(f"the broker answers {answer.status}: {text}")
+        except (ReportRefused, aiohttp.ClientError, OSError, ValueError) as error:  # OSError includes TimeoutError
+            self._trouble(error)
+            return False
+        if self._problem is not None:
+            _log.info("reports reach the broker again")
+        self._problem = None
+        return True
+
+    def _trouble(self, error: Exception) -> None:
+        reason = "ReportRefused" if isinstance(error, ReportRefused) else "BrokerUnavailable"
+        self._failed(reason)
+        problem = f"{reason}: {describe(self._redactor, error)}"
+        if self._problem is None or self._problem.partition(":")[0] != reason:
+            _log.warning("reports do not reach the broker", extra={"reason": reason, "problem": problem})
+        self._problem = problem
+
+
+def _read(token_file: Path) -> Secret:
+    """Read the projected token each time, since it rotates. Raises OSError."""
+    return Secret(token_file.read_text(encoding="ascii").strip())

@@ -1,0 +1,155 @@
+"""Prometheus metrics of a proxy, in a registry of its own; label values come from resources and closed vocabularies only.
+
+Children are looked up once per label set and kept, since a request touches several of them.
+"""
+
+from typing import Final, Generic, TypeVar, cast
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from headgate_api.names import METRIC_PREFIX
+from headgate_proxy.selection.states import Failure, Fallback, Selection, Skipped
+from headgate_proxy.telemetry.record import Record
+
+PREFIX: Final = f"{METRIC_PREFIX}proxy_"
+_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+_M = TypeVar("_M", bound=Counter | Histogram)
+
+
+class _Family(Generic[_M]):
+    """A metric whose children are kept by their label values."""
+
+    def __init__(self, metric: _M) -> None:
+        self._metric = metric
+        self._children: dict[tuple[str, ...], _M] = {}
+
+    def __call__(self, *labels: str) -> _M:
+        child = self._children.get(labels)
+        if child is None:
+            child = cast("_M", self._metric.labels(*labels))
+            self._children[labels] = child
+        return child
+
+
+class ProxyMetrics:
+    """All that a proxy counts; one typed method per event."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> _Family[Counter]:
+            return _Family(Counter(PREFIX + name, text, labels, registry=registry))
+
+        def histogram(name: str, text: str, *labels: str) -> _Family[Histogram]:
+            return _Family(Histogram(PREFIX + name, text, labels, buckets=_SECONDS, registry=registry))
+
+        self._requests = counter(
+            "requests", "Requests answered.", "path", "provider", "model", "status", "auth_mode", "track"
+        )
+        self._duration = histogram("request_duration_seconds", "Until the last byte.", "provider", "streaming")
+        self._first_byte = histogram(
+            "time_to_first_byte_seconds", "Until the response's head.", "provider", "streaming"
+        )
+        self._selections = counter("selections", "Times a mode was picked.", "provider", "auth_mode")
+        self._skips = counter("skips", "Times a mode or account was passed over.", "provider", "auth_mode", "reason")
+        self._fallbacks = counter(
+            "fallbacks",
+            "Moves to another mode; to is Denied where none was allowed.",
+            "provider",
+            "from",
+            "to",
+            "reason",
+        )
+        self._failures = counter(
+            "upstream_failures",
+            "Attempts that failed before the first byte; credential says whether it was the credential's fault.",
+            "provider",
+            "auth_mode",
+            "reason",
+            "status",
+            "credential",
+        )
+        self._tokens = counter(
+            "tokens", "Tokens as the upstream counts them.", "provider", "model", "auth_mode", "kind"
+        )
+        self._truncated = counter("truncated", "Responses that broke off after their first byte.", "provider")
+        self._disconnected = counter("client_disconnects", "Clients that left before the end.", "provider")
+        self._snapshot_failures = counter("snapshot_failures", "Why configuration was not taken up.", "reason")
+        self._credential_failures = counter("credential_failures", "Why credentials were not read.", "reason")
+        self._report_failures = counter("report_failures", "Why reports did not reach the broker.", "reason")
+        self._export_failures = counter("trace_export_failures", "Batches of spans that did not reach the receiver.")
+        self._open_requests = Gauge(PREFIX + "open_requests", "Requests in progress.", registry=registry)
+        self._open_streams = Gauge(PREFIX + "open_streams", "Streams whose head was sent.", registry=registry)
+
+    def began(self) -> None:
+        """Count a request in progress."""
+        self._open_requests.inc()
+
+    def selected(self, record: Record, selection: Selection) -> None:
+        """Count the mode that was picked."""
+        self._selections(record.provider, selection.mode).inc()
+
+    def skipped(self, record: Record, skipped: list[Skipped]) -> None:
+        """Count what was passed over."""
+        for item in skipped:
+            self._skips(record.provider, item.mode, item.reason).inc()
+
+    def fell_back(self, record: Record, fallback: Fallback) -> None:
+        """Count a move to another mode, or one that was denied."""
+        to = "Denied" if fallback.to_mode is None else fallback.to_mode
+        self._fallbacks(record.provider, fallback.from_mode, to, fallback.reason).inc()
+
+    def failed(self, record: Record, selection: Selection, failure: Failure) -> None:
+        """Count an attempt that failed."""
+        status = "" if failure.status is None else str(failure.status)
+        fault = "true" if failure.marks else "false"
+        self._failures(record.provider, selection.mode, failure.reason, status, fault).inc()
+
+    def first_byte(self, record: Record) -> None:
+        """Measure the time to the response's head."""
+        if record.first_byte is not None:
+            kind = "true" if record.streaming else "false"
+            self._first_byte(record.provider, kind).observe(record.first_byte - record.started)
+        if record.open_stream:
+            self._open_streams.inc()
+
+    def finished(self, record: Record) -> None:
+        """Count the request with all that is known of it."""
+        self._open_requests.dec()
+        if record.open_stream:
+            self._open_streams.dec()
+        outcome = record.outcome
+        if outcome is None or record.ended is None:
+            return
+        provider, model, mode = record.provider, record.model, record.mode
+        self._requests(record.path, provider, model, str(outcome.status), mode, record.track).inc()
+        self._duration(provider, "true" if record.streaming else "false").observe(record.ended - record.started)
+        if outcome.truncated:
+            self._truncated(provider).inc()
+        if outcome.disconnected:
+            self._disconnected(provider).inc()
+        if outcome.facts is not None:
+            usage = outcome.facts.usage
+            for kind, count in (
+                ("input", usage.input_tokens),
+                ("output", usage.output_tokens),
+                ("cache_read", usage.cache_read_input_tokens),
+                ("cache_creation", usage.cache_creation_input_tokens),
+            ):
+                if count:
+                    self._tokens(provider, model, mode, kind).inc(count)
+
+    def snapshot_failed(self, reason: str) -> None:
+        """Count a failure to take up configuration."""
+        self._snapshot_failures(reason).inc()
+
+    def credential_failed(self, reason: str) -> None:
+        """Count a failure to read or keep a credential."""
+        self._credential_failures(reason).inc()
+
+    def report_failed(self, reason: str) -> None:
+        """Count a report that the broker did not take."""
+        self._report_failures(reason).inc()
+
+    def export_failed(self) -> None:
+        """Count a batch of spans that was lost."""
+        self._export_failures().inc()

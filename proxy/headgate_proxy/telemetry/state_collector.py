@@ -1,0 +1,46 @@
+"""Metrics that are read from state when they are scraped, so that they cannot lag behind it."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from headgate_proxy.config.live import LiveConfig
+from headgate_proxy.credentials.store import CredentialStore
+from headgate_proxy.telemetry.metrics import PREFIX
+
+
+class StateCollector(Collector):
+    """Snapshot and credentials as gauges: registered in the proxy's registry, scraped on the event loop."""
+
+    def __init__(self, live: LiveConfig, credentials: CredentialStore) -> None:
+        self._live = live
+        self._credentials = credentials
+
+    def describe(self) -> list[Metric]:
+        """Return nothing: the registry then does not scrape at registration."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauges."""
+        info = GaugeMetricFamily(PREFIX + "snapshot_info", "The snapshot in use.", labels=["revision", "confirmed"])
+        if self._live.revision is not None:
+            info.add_metric([self._live.revision, "false" if self._live.problem else "true"], 1)
+        yield info
+        age = self._live.age_seconds
+        if age is not None:
+            yield GaugeMetricFamily(
+                PREFIX + "snapshot_age_seconds", "Since the control plane last confirmed the snapshot.", value=age
+            )
+        ages = GaugeMetricFamily(PREFIX + "credential_age_seconds", "Since it was read from Vault.", labels=["path"])
+        for path, seconds in self._credentials.ages().items():
+            ages.add_metric([path], seconds)
+        yield ages
+        missing = GaugeMetricFamily(
+            PREFIX + "credential_missing",
+            "1 while the version the snapshot names is not held.",
+            labels=["path", "reason"],
+        )
+        for path, problem in self._credentials.missing.items():
+            missing.add_metric([path, problem.partition(":")[0]], 1)
+        yield missing

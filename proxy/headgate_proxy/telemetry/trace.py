@@ -1,0 +1,86 @@
+"""A request that is not sampled: metrics and the log line, at next to no cost."""
+
+import contextlib
+from contextlib import AbstractContextManager
+from typing import Final
+
+from headgate_api.clock import Clock
+from headgate_proxy.callers.caller import Caller
+from headgate_proxy.edge.ports import Outcome
+from headgate_proxy.routing.provider import Route
+from headgate_proxy.selection.states import Exhausted, Failure, Fallback, Selection
+from headgate_proxy.telemetry.metrics import ProxyMetrics
+from headgate_proxy.telemetry.record import Record
+from headgate_proxy.telemetry.requestlog import RequestLog
+
+_NOTHING: Final = contextlib.nullcontext()
+
+
+class PlainTrace:
+    """Implements ``edge.ports.RequestTrace`` without spans; the sampled one builds on it."""
+
+    def __init__(
+        self, record: Record, metrics: ProxyMetrics, log: RequestLog, clock: Clock, traceparent: str | None
+    ) -> None:
+        self._record = record
+        self._metrics = metrics
+        self._log = log
+        self._clock = clock
+        self._traceparent = traceparent
+        metrics.began()
+
+    @property
+    def sampled(self) -> bool:
+        """Return False: the upstream call goes by the plain session."""
+        return False
+
+    @property
+    def traceparent(self) -> str | None:
+        """Return the ``traceparent`` to send upstream."""
+        return self._traceparent
+
+    def authenticated(self, caller: Caller) -> None:
+        """Note who calls."""
+        self._record.caller = caller
+
+    def routed(self, route: Route, revision: str | None, *, streaming: bool) -> None:
+        """Note where the request goes."""
+        self._record.route = route
+        self._record.revision = revision
+        self._record.streaming = streaming
+
+    def selected(self, decision: Selection | Exhausted) -> None:
+        """Note one decision of selection."""
+        record = self._record
+        if decision.skipped:
+            self._metrics.skipped(record, record.note_skips(decision.skipped))
+        if isinstance(decision, Selection):
+            record.selection = decision
+            self._metrics.selected(record, decision)
+
+    def fell_back(self, fallback: Fallback) -> None:
+        """Note a move to another mode, or its denial."""
+        self._record.fallbacks.append(fallback)
+        self._metrics.fell_back(self._record, fallback)
+
+    def upstream(self, selection: Selection) -> AbstractContextManager[None]:
+        """Return the context of one upstream call."""
+        self._record.attempts += 1
+        return _NOTHING
+
+    def failed(self, selection: Selection, failure: Failure) -> None:
+        """Note a failed attempt."""
+        self._metrics.failed(self._record, selection, failure)
+
+    def first_byte(self, status: int) -> None:
+        """Note that the response's head is passed on."""
+        self._record.first_byte = self._clock.monotonic()
+        self._record.open_stream = self._record.streaming
+        self._metrics.first_byte(self._record)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Note the end."""
+        self._record.outcome = outcome
+        self._record.ended = self._clock.monotonic()
+        self._metrics.finished(self._record)
+        self._log.finished(self._record)
