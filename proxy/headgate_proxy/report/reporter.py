@@ -25,7 +25,7 @@ _SETTLE_SECONDS: Final = 0.05
 _log = logging.getLogger(__name__)
 
 
-class ReportRefused(Exception):
+class ReportRefused(Exception):  # noqa: N818 - reads as what happened
     """The broker answered, and did not take the report."""
 
 
