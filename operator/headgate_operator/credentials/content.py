@@ -31,6 +31,11 @@ class PlanCredential:
     expires_at: datetime | None
     scopes: tuple[str, ...]
 
+    def identity(self) -> Secret:
+        """Return what makes this credential this one: its tokens, however the file around them is formatted."""
+        refresh = self.refresh_token.reveal() if self.refresh_token is not None else ""
+        return Secret(json.dumps([self.access_token.reveal(), refresh]))
+
 
 def parse_api_key(content: Secret, where: str) -> Secret:
     """Return the API key that ``content`` holds: one trailing line break is forgiven, nothing else.

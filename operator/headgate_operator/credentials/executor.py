@@ -58,10 +58,12 @@ class Executor:
         again at once. Raises KubeError, KubeUnavailable, Unsettled.
         """
         trouble: VaultError | None = None
+        what = "the object"
         for _ in range(STEPS):
             seen = await observe(trouble)
             if seen is None:
                 return None
+            what = f"{seen.body['kind']} {seen.body['metadata']['namespace']}/{seen.body['metadata']['name']}"
             step = plan(seen, self._clock.now())
             if step.action is None:
                 if step.status is not None and not await self._write_status(seen.body, step.status):
@@ -78,7 +80,7 @@ class Executor:
                 continue
             if done:
                 await self._tell(seen.body, step)
-        raise Unsettled(f"{seen.body['kind']} {seen.body['metadata']['name']}: changed by others on every try")
+        raise Unsettled(f"{what} or its records were changed by others on every try")
 
     def note_trouble(self, error: VaultError) -> None:
         """Count a failure of Vault by its cause."""
@@ -100,9 +102,9 @@ class Executor:
             case EmptySecret(ref, resource_version):
                 namespace = body["metadata"]["namespace"]
                 operations = [_same(resource_version), {"op": "remove", "path": f"/data/{ref.key}"}]
-                return await self._patched(self._kube.json_patch(SECRET, namespace, ref.name, operations))
+                return await self._unless_changed(self._kube.json_patch(SECRET, namespace, ref.name, operations))
             case AddFinalizer() | RemoveFinalizer():
-                return await self._patched(self._patch_finalizers(body, add=isinstance(action, AddFinalizer)))
+                return await self._unless_changed(self._patch_finalizers(body, add=isinstance(action, AddFinalizer)))
         return True
 
     async def _patch_finalizers(self, body: Object, *, add: bool) -> Object:
@@ -115,15 +117,15 @@ class Executor:
     async def _write_status(self, body: Object, status: Mapping[str, Any]) -> bool:
         metadata = {key: body["metadata"][key] for key in ("name", "namespace", "uid")}
         applied = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, "status": dict(status)}
-        return await self._patched(self._kube.apply_status(applied))
+        return await self._unless_changed(self._kube.apply_status(applied), statuses=(404, 409))
 
     @staticmethod
-    async def _patched(request: Awaitable[Object]) -> bool:
-        """Return False where the object changed or went away meanwhile (404, 409, failed JSON Patch test 422)."""
+    async def _unless_changed(request: Awaitable[Object], *, statuses: tuple[int, ...] = (404, 409, 422)) -> bool:
+        """Return False where the object changed or went away meanwhile; 422 is a JSON Patch whose test failed."""
         try:
             await request
         except KubeError as error:
-            if error.status in (404, 409, 422):
+            if error.status in statuses:
                 return False
             raise
         return True

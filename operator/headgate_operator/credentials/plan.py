@@ -79,9 +79,16 @@ class Plan:
 
 
 def retry_in(conditions: Iterable[Condition], type_: ConditionType, now: datetime) -> float:
-    """Return when to look again for something missing: after as long as it has been missing, from 2 s up to 30 s."""
-    since = next((c.last_transition_time for c in conditions if c.type == type_ and c.status != "True"), now)
-    return min(LONGEST_RETRY_SECONDS, max(FIRST_RETRY_SECONDS, (now - since).total_seconds()))
+    """Return when to look again for something missing: after as long as it has been missing, from 2 s up to 30 s.
+
+    Where the condition is True all the same (another mode serves), nobody waits: the longest wait will do.
+    """
+    found = next((c for c in conditions if c.type == type_), None)
+    if found is None:
+        return FIRST_RETRY_SECONDS
+    if found.status == "True":
+        return LONGEST_RETRY_SECONDS
+    return min(LONGEST_RETRY_SECONDS, max(FIRST_RETRY_SECONDS, (now - found.last_transition_time).total_seconds()))
 
 
 def soonest(*seconds: float | None) -> float | None:

@@ -1,0 +1,190 @@
+"""The grant of an account: what to do about it next, and whether it is valid as it stands.
+
+The grant is written first, the access record (all that proxies see) is then derived from it, and the Secret is emptied
+last, once the grant has been read back: a crash anywhere in between leaves something the next look completes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from headgate_api.clock import rfc3339
+from headgate_api.reasons import ConditionReason, ConditionType
+from headgate_api.resources.base import Observation, SecretKeyRef
+from headgate_api.resources.llmprovider import CredentialStatus
+from headgate_api.vault import GrantRecord, access_path, grant_path
+from headgate_operator.account.observed import ObservedAccount
+from headgate_operator.credentials.content import ContentError, PlanCredential, parse_plan
+from headgate_operator.credentials.decide import (
+    Confirmed,
+    Import,
+    ImportDecision,
+    Question,
+    Refused,
+    WidenOrigins,
+    decide,
+    import_id,
+    source,
+)
+from headgate_operator.credentials.plan import Action, EmptySecret, Note, WriteRecord
+from headgate_operator.provider.acceptance import endpoint_origin
+from headgate_operator.provider.modes import lasting
+
+_GRANT_ID_DIGITS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class GrantPlan:
+    """Either the next step, or the CredentialValid condition and what status says of the credential."""
+
+    action: Action | None
+    note: Note | None
+    valid: Observation
+    status: CredentialStatus | None
+    expires_at: datetime | None
+
+
+def grant_plan(seen: ObservedAccount, now: datetime) -> GrantPlan:
+    """Return the next step for an account's grant."""
+    account = seen.account
+    if seen.trouble is not None:
+        return _unknown(seen, now)
+    content, problem = _content(seen)
+    identity = None
+    if content is not None and seen.hash_key is not None:
+        identity = import_id(seen.hash_key, content.identity())
+    known = account.status.credential
+    asked = Question(
+        namespace=account.metadata.namespace,
+        path=grant_path(*account.key),
+        ref=_ref(seen),
+        secret=seen.secret,
+        import_id=identity,
+        content_problem=problem,
+        held=seen.grant.held(),
+        origin=endpoint_origin(seen.provider) if seen.provider is not None else None,
+        imported_from=known.imported_from if known is not None else None,
+    )
+    decision = decide(asked)
+    action, note = _next(seen, asked, decision, content)
+    if action is not None:
+        pending = _valid(False, ConditionReason.PENDING, "being stored in Vault")
+        return GrantPlan(action, note, pending, known, account.status.expires_at)
+    return _standing(seen, asked, decision, now)
+
+
+def _ref(seen: ObservedAccount) -> SecretKeyRef | None:
+    return seen.account.spec.credential.import_secret_ref
+
+
+def _content(seen: ObservedAccount) -> tuple[PlanCredential | None, str | None]:
+    if seen.secret is None:
+        return None, None
+    if seen.secret.problem is not None:
+        return None, seen.secret.problem
+    if seen.secret.content is None:
+        return None, None
+    try:
+        return parse_plan(seen.secret.content, seen.secret.where), None
+    except ContentError as error:
+        return None, str(error)
+
+
+def _next(
+    seen: ObservedAccount, asked: Question, decision: ImportDecision, content: PlanCredential | None
+) -> tuple[Action | None, Note | None]:
+    grant = seen.grant.record
+    if isinstance(decision, Import) and content is not None:
+        record = GrantRecord(
+            origins=decision.origins,
+            access_token=content.access_token,
+            refresh_token=content.refresh_token,
+            expires_at=content.expires_at,
+            scopes=content.scopes,
+            grant_id=decision.import_id[:_GRANT_ID_DIGITS],
+            generation=1,
+            imports=(*asked.held.imports, decision.import_id),
+        )
+        where = asked.secret.where if asked.secret is not None else asked.path
+        note = Note("Normal", ConditionReason.IMPORTED, f"{where} stored in Vault at {asked.path}")
+        return WriteRecord(asked.path, record, seen.grant.version), note
+    if isinstance(decision, WidenOrigins) and grant is not None:
+        record = grant.model_copy(update={"origins": decision.origins})
+        note = Note("Normal", ConditionReason.IMPORTED, f"grant now bound to {', '.join(decision.origins)}")
+        return WriteRecord(asked.path, record, seen.grant.version), note
+    if grant is None:
+        return None, None
+    if seen.access.record != grant.access():
+        return WriteRecord(access_path(*seen.account.key), grant.access(), seen.access.version), None
+    secret = seen.secret
+    empty = isinstance(decision, Confirmed) and decision.holds_content and secret is not None and secret.kept is None
+    if empty and secret is not None:
+        note = Note("Normal", ConditionReason.IMPORTED, f"{secret.where} removed from the Secret: Vault holds it now")
+        return EmptySecret(secret.ref, secret.resource_version), note
+    return None, None
+
+
+def _standing(seen: ObservedAccount, asked: Question, decision: ImportDecision, now: datetime) -> GrantPlan:
+    grant, version = seen.grant.record, seen.access.version
+    if grant is None:
+        refused = (
+            _valid(False, decision.reason, decision.message)
+            if isinstance(decision, Refused)
+            else _valid(False, ConditionReason.CREDENTIAL_NOT_FOUND, f"Vault holds nothing at {asked.path}")
+        )
+        return GrantPlan(None, None, refused, None, None)
+    status = _status(seen, asked, grant, version)
+    expires_at = grant.expires_at
+    if isinstance(decision, Refused):
+        return GrantPlan(None, None, _valid(False, decision.reason, decision.message), status, expires_at)
+    verdict = lasting(seen.verdict) if seen.verdict is not None and seen.verdict.version == version else None
+    if verdict is not None:
+        text = f"the vendor refuses the access token ({verdict.value}); {_mend(asked)}"
+        return GrantPlan(None, None, _valid(False, verdict.value, text), status, expires_at)
+    note = f"; {decision.message}" if isinstance(decision, Confirmed) and asked.content_problem else ""
+    return GrantPlan(None, None, _by_time(expires_at, now, _mend(asked), note), status, expires_at)
+
+
+def _by_time(expires_at: datetime | None, now: datetime, mend: str, note: str = "") -> Observation:
+    if expires_at is None:
+        return _valid(True, ConditionReason.VALID, f"the access token names no expiry{note}")
+    if now >= expires_at:
+        return _valid(
+            False, ConditionReason.EXPIRED, f"the access token expired at {rfc3339(expires_at)}; {mend}{note}"
+        )
+    return _valid(True, ConditionReason.VALID, f"until {rfc3339(expires_at)}{note}")
+
+
+def _unknown(seen: ObservedAccount, now: datetime) -> GrantPlan:
+    """Judge without Vault: by what status last said, since proxies go on with what they hold."""
+    account, trouble = seen.account, seen.trouble or ""
+    known, expires_at = account.status.credential, account.status.expires_at
+    if known is None or known.version is None:
+        return GrantPlan(None, None, _valid(False, ConditionReason.VAULT_UNAVAILABLE, trouble), known, expires_at)
+    if expires_at is not None and now >= expires_at:
+        text = f"the access token expired at {rfc3339(expires_at)}; {trouble}"
+        return GrantPlan(None, None, _valid(False, ConditionReason.EXPIRED, text), known, expires_at)
+    text = f"{trouble}. Proxies go on with version {known.version}"
+    return GrantPlan(None, None, _valid(None, ConditionReason.VAULT_UNAVAILABLE, text), known, expires_at)
+
+
+def _mend(asked: Question) -> str:
+    if asked.ref is None:
+        return "sign in again and name a Secret with the new credential file in spec.credential.importSecretRef"
+    return f"sign in again and put the new credential file into Secret {asked.namespace}/{asked.ref.name}, key {asked.ref.key}"
+
+
+def _status(seen: ObservedAccount, asked: Question, grant: GrantRecord, version: int) -> CredentialStatus:
+    known = seen.account.status.credential or CredentialStatus()
+    imported_from, imported_version = known.imported_from, known.imported_resource_version
+    if asked.ref is not None and asked.secret is not None and asked.import_id in asked.held.imports:
+        imported_from, imported_version = source(asked.ref), asked.secret.resource_version
+    return CredentialStatus(
+        version=version,
+        origins=grant.origins,
+        imported_from=imported_from,
+        imported_resource_version=imported_version,
+    )
+
+
+def _valid(status: bool | None, reason: ConditionReason | str, message: str) -> Observation:
+    return Observation(ConditionType.CREDENTIAL_VALID, status, reason, message)

@@ -1,0 +1,27 @@
+"""What the plan of a SubscriptionAccount depends on, read afresh for every step."""
+
+from dataclasses import dataclass
+
+from headgate_api.report import CredentialObservation
+from headgate_api.resources import LLMProvider, SubscriptionAccount
+from headgate_api.secret import Secret
+from headgate_api.vault import AccessRecord, GrantRecord
+from headgate_operator.credentials.secretview import SecretView
+from headgate_operator.credentials.store import Stored
+from headgate_runtime.kube import Object
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedAccount:
+    """One SubscriptionAccount and everything around it. ``trouble``: why Vault could not be asked."""
+
+    body: Object
+    account: SubscriptionAccount
+    provider: LLMProvider | None
+    secret: SecretView | None = None
+    hash_key: Secret | None = None
+    grant: Stored[GrantRecord] = Stored(None, 0)  # noqa: RUF009 - frozen
+    access: Stored[AccessRecord] = Stored(None, 0)  # noqa: RUF009 - frozen
+    trouble: str | None = None
+    verdict: CredentialObservation | None = None
+    """What the upstream last said of the access token's version in use."""

@@ -1,0 +1,145 @@
+"""The plan of a SubscriptionAccount: observed state and time in, the next step or the final status out."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from headgate_api import names
+from headgate_api.reasons import ConditionReason, ConditionType
+from headgate_api.resources import SubscriptionAccountStatus
+from headgate_api.resources.base import Condition, Observation, merge_conditions
+from headgate_api.vault import access_path, grant_path
+from headgate_operator.account.acknowledged import acknowledged
+from headgate_operator.account.grant import GrantPlan, grant_plan
+from headgate_operator.account.observed import ObservedAccount
+from headgate_operator.credentials.plan import (
+    RECHECK_SECONDS,
+    AddFinalizer,
+    DeleteRecords,
+    Note,
+    Plan,
+    RemoveFinalizer,
+    notes_on_change,
+    retry_in,
+    soonest,
+)
+
+_TOLD: Final = {
+    ConditionType.ACKNOWLEDGED: True,
+    ConditionType.CREDENTIAL_VALID: True,
+    ConditionType.SUSPENDED: False,
+}
+"""The conditions whose changes become Events, and the status that is good news."""
+
+
+def plan(seen: ObservedAccount, now: datetime) -> Plan:
+    """Return the next step for an account."""
+    metadata = seen.account.metadata
+    if metadata.deletion_timestamp is not None:
+        return _deletion(seen, now)
+    if names.FINALIZER not in metadata.finalizers:
+        return Plan(AddFinalizer())
+    grant = grant_plan(seen, now)
+    if grant.action is not None:
+        return Plan(grant.action, notes=(grant.note,) if grant.note is not None else ())
+    return _settled(seen, grant, now)
+
+
+def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
+    account, before = seen.account, seen.account.status.conditions
+    acknowledgement, suspended = acknowledged(account), _suspended(seen)
+    observations = (
+        _ready(seen, acknowledgement, suspended, grant.valid, before),
+        acknowledgement,
+        grant.valid,
+        suspended,
+    )
+    status = SubscriptionAccountStatus(
+        observed_generation=account.metadata.generation,
+        expires_at=grant.expires_at,
+        credential=grant.status,
+        conditions=merge_conditions(before, observations, generation=account.metadata.generation, now=now),
+    )
+    expiry = grant.expires_at
+    return Plan(
+        notes=notes_on_change(before, observations, _TOLD),
+        status=_changed(seen, status),
+        requeue=soonest(
+            RECHECK_SECONDS if account.spec.credential.import_secret_ref is not None else None,
+            None if grant.valid.status else retry_in(before, ConditionType.CREDENTIAL_VALID, now),
+            (expiry - now).total_seconds() if expiry is not None and expiry > now else None,
+        ),
+    )
+
+
+def _suspended(seen: ObservedAccount) -> Observation:
+    if seen.account.spec.suspend:
+        text = "spec.suspend is true: neither requests nor refreshes use the account; set it to false to resume"
+        return Observation(ConditionType.SUSPENDED, True, ConditionReason.SUSPENDED, text)
+    return Observation(ConditionType.SUSPENDED, False, ConditionReason.ACTIVE, "not suspended")
+
+
+def _ready(
+    seen: ObservedAccount,
+    acknowledgement: Observation,
+    suspended: Observation,
+    valid: Observation,
+    before: Sequence[Condition],
+) -> Observation:
+    """Return Ready: the first thing in the way, or True. While Vault is away, Ready stays as it was."""
+    if seen.provider is None:
+        name = seen.account.spec.provider_ref.name
+        text = f"LLMProvider {name} does not exist in this namespace; create it, or make an account that names another"
+        return Observation(ConditionType.READY, False, ConditionReason.PROVIDER_NOT_FOUND, text)
+    if not acknowledgement.status:
+        return Observation(ConditionType.READY, False, acknowledgement.reason, acknowledgement.message)
+    if suspended.status:
+        return Observation(ConditionType.READY, False, suspended.reason, suspended.message)
+    if valid.status is None:
+        last = next((c for c in before if c.type == ConditionType.READY), None)
+        was_ready = last is not None and last.status == "True"
+        return Observation(ConditionType.READY, was_ready, valid.reason, f"as last known; {valid.message}")
+    if not valid.status:
+        return Observation(ConditionType.READY, False, valid.reason, valid.message)
+    return Observation(ConditionType.READY, True, ConditionReason.READY, "requests may use this account")
+
+
+def _deletion(seen: ObservedAccount, now: datetime) -> Plan:
+    """Carry out deletionPolicy. Retain asks nothing of Vault; Revoke takes the token from the proxies first."""
+    account = seen.account
+    if names.FINALIZER not in account.metadata.finalizers:
+        return Plan()
+    access, grant = access_path(*account.key), grant_path(*account.key)
+    if account.spec.deletion_policy == "Retain":
+        text = f"the grant stays in Vault at {grant}; an account of this name will use it again (deletionPolicy Retain)"
+        return Plan(RemoveFinalizer(), notes=(Note("Normal", ConditionReason.RETAINED, text),))
+    if seen.trouble is not None:
+        waiting = Observation(
+            ConditionType.READY,
+            False,
+            ConditionReason.VAULT_UNAVAILABLE,
+            f"deletion waits until the grant at {grant} can be deleted: {seen.trouble}",
+        )
+        before = account.status.conditions
+        others = [c for c in before if c.type != ConditionType.READY]
+        merged = merge_conditions(before, [waiting], generation=account.metadata.generation, now=now)
+        status = account.status.model_copy(update={"conditions": [*merged, *others]})
+        return Plan(
+            notes=notes_on_change(before, [waiting], {ConditionType.READY: True}),
+            status=_changed(seen, status),
+            requeue=retry_in(before, ConditionType.READY, now),
+        )
+    if seen.access.version or seen.grant.version:
+        text = (
+            "the grant was deleted from Vault (deletionPolicy Revoke). The vendor has no way to revoke it from here: its holder, "
+            f"{account.spec.owner.email}, ends it in the account settings at the vendor, under authorized applications"
+        )
+        return Plan(DeleteRecords((access, grant)), notes=(Note("Normal", ConditionReason.FORGOTTEN, text),))
+    return Plan(RemoveFinalizer())
+
+
+def _changed(seen: ObservedAccount, status: SubscriptionAccountStatus) -> dict[str, object] | None:
+    """Return the status to write, or None when it stands already."""
+    wire = status.to_wire()
+    wire["conditions"] = [c.to_wire() for c in status.conditions]
+    return None if wire == seen.body.get("status") else wire

@@ -1,0 +1,54 @@
+"""Reads everything a SubscriptionAccount's plan depends on, and has the plan carried out."""
+
+from headgate_api.redaction import Redactor
+from headgate_api.resources import LLMProvider, SubscriptionAccount
+from headgate_api.vault import access_path
+from headgate_operator.account.observed import ObservedAccount
+from headgate_operator.account.plan import plan
+from headgate_operator.credentials.executor import Executor
+from headgate_operator.credentials.observe import remember, secret_view
+from headgate_operator.credentials.seams import Edge
+from headgate_operator.credentials.store import Store
+from headgate_operator.engine.keys import Key
+from headgate_runtime.kube import Kube
+from headgate_runtime.kube_kinds import LLM_PROVIDER, SUBSCRIPTION_ACCOUNT
+from headgate_runtime.vault import VaultError
+
+
+class AccountReconciler:
+    """Reconciles SubscriptionAccounts."""
+
+    def __init__(self, kube: Kube, store: Store, executor: Executor, edge: Edge, redactor: Redactor) -> None:
+        self._kube = kube
+        self._store = store
+        self._executor = executor
+        self._edge = edge
+        self._redactor = redactor
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one account's grant and status up to date. Raises KubeError, KubeUnavailable, Unsettled."""
+        return await self._executor.settle(lambda trouble: self._observe(key, trouble), plan)
+
+    async def _observe(self, key: Key, trouble: VaultError | None) -> ObservedAccount | None:
+        body = await self._kube.get(SUBSCRIPTION_ACCOUNT, key.namespace, key.name)
+        if body is None:
+            return None
+        account = SubscriptionAccount.from_wire(body)
+        found = await self._kube.get(LLM_PROVIDER, key.namespace, account.spec.provider_ref.name)
+        provider = LLMProvider.from_wire(found) if found is not None else None
+        ref = account.spec.credential.import_secret_ref
+        secret = await secret_view(self._kube, self._redactor, key.namespace, ref)
+        if trouble is not None:
+            return ObservedAccount(body, account, provider, secret, trouble=str(trouble))
+        try:
+            grant = await self._store.grant(*account.key)
+            access = await self._store.access(*account.key)
+            needs_hash = secret is not None and secret.content is not None
+            hash_key = await self._store.hash_key() if needs_hash else None
+        except VaultError as error:
+            self._executor.note_trouble(error)
+            return ObservedAccount(body, account, provider, secret, trouble=str(error))
+        for stored in (grant, access):
+            remember(self._redactor, stored)
+        verdict = self._edge.verdict(access_path(*account.key), access.version) if access.version else None
+        return ObservedAccount(body, account, provider, secret, hash_key, grant, access, verdict=verdict)

@@ -1,0 +1,127 @@
+"""The plan of an LLMProvider: observed state and time in, the next step or the final status out."""
+
+from datetime import datetime
+from typing import Final
+
+from headgate_api import names
+from headgate_api.reasons import AuthMode, ConditionReason, ConditionType
+from headgate_api.resources.base import Observation, merge_conditions
+from headgate_api.resources.llmprovider import CredentialStatus, LLMProviderStatus
+from headgate_api.snapshot import content_revision
+from headgate_api.vault import api_key_path
+from headgate_operator.credentials.plan import (
+    RECHECK_SECONDS,
+    AddFinalizer,
+    DeleteRecords,
+    Note,
+    Plan,
+    RemoveFinalizer,
+    notes_on_change,
+    retry_in,
+    soonest,
+)
+from headgate_operator.provider.acceptance import accept
+from headgate_operator.provider.apikey import key_plan
+from headgate_operator.provider.conditions import credentials_ready, fallback_active, ready
+from headgate_operator.provider.modes import ModeState, ready_condition, selected, subscription_state
+from headgate_operator.provider.observed import ObservedProvider
+
+_TOLD: Final = {
+    ConditionType.ACCEPTED: True,
+    ConditionType.CREDENTIALS_READY: True,
+    ConditionType.FALLBACK_ACTIVE: False,
+}
+"""The conditions whose changes become Events, and the status that is good news."""
+
+
+def plan(seen: ObservedProvider, now: datetime) -> Plan:
+    """Return the next step for a provider."""
+    metadata = seen.provider.metadata
+    if metadata.deletion_timestamp is not None:
+        return _deletion(seen, now)
+    if names.FINALIZER not in metadata.finalizers:
+        return Plan(AddFinalizer())
+    states: list[ModeState] = []
+    key_status = None
+    for mode in seen.provider.spec.auth.modes:
+        if mode is AuthMode.SUBSCRIPTION:
+            states.append(subscription_state(selected(seen.provider, seen.accounts)))
+            continue
+        key = key_plan(seen)
+        if key.write is not None:
+            return Plan(key.write, notes=(key.note,) if key.note is not None else ())
+        states.append(key.state)
+        key_status = key.status
+    return _settled(seen, states, key_status, now)
+
+
+def _settled(
+    seen: ObservedProvider, states: list[ModeState], key_status: CredentialStatus | None, now: datetime
+) -> Plan:
+    spec = seen.provider.spec
+    parts = (accept(seen.provider, seen.fleets), credentials_ready(states), seen.programmed)
+    before = seen.provider.status.conditions
+    observations = (ready(parts, before), *parts, fallback_active(spec.auth.modes, seen.fallbacks))
+    accounts = None
+    if AuthMode.SUBSCRIPTION in spec.auth.modes:
+        conditions = [ready_condition(a) for a in selected(seen.provider, seen.accounts)]
+        accounts = sum(c is not None and c.status == "True" for c in conditions)
+    status = LLMProviderStatus(
+        observed_generation=seen.provider.metadata.generation,
+        revision=content_revision(spec.to_wire(), key_status.version if key_status is not None else None),
+        modes=",".join(mode.value for mode in spec.auth.modes),
+        api_key=key_status,
+        accounts=accounts,
+        conditions=merge_conditions(before, observations, generation=seen.provider.metadata.generation, now=now),
+    )
+    key_state = next((s for s in states if s.mode is AuthMode.API_KEY), None)
+    imports = spec.auth.api_key is not None and spec.auth.api_key.import_secret_ref is not None
+    return Plan(
+        notes=notes_on_change(before, observations, _TOLD),
+        status=_changed(seen, status),
+        requeue=soonest(
+            RECHECK_SECONDS if imports else None,
+            retry_in(before, ConditionType.CREDENTIALS_READY, now) if key_state and not key_state.usable else None,
+        ),
+    )
+
+
+def _deletion(seen: ObservedProvider, now: datetime) -> Plan:
+    """Delete what was imported, leave what was placed by hand, then let the object go."""
+    provider = seen.provider
+    if names.FINALIZER not in provider.metadata.finalizers:
+        return Plan()
+    path = api_key_path(*provider.key)
+    if seen.key.trouble is not None:
+        waiting = Observation(
+            ConditionType.READY,
+            False,
+            ConditionReason.VAULT_UNAVAILABLE,
+            f"deletion waits until the API key at {path} can be dealt with: {seen.key.trouble}",
+        )
+        before = provider.status.conditions
+        others = [c for c in before if c.type != ConditionType.READY]
+        merged = merge_conditions(before, [waiting], generation=provider.metadata.generation, now=now)
+        status = provider.status.model_copy(update={"conditions": [*merged, *others]})
+        return Plan(
+            notes=notes_on_change(before, [waiting], {ConditionType.READY: True}),
+            status=_changed(seen, status),
+            requeue=retry_in(before, ConditionType.READY, now),
+        )
+    latest = seen.key.latest
+    imported = latest.record is not None and bool(latest.record.imports)
+    deleted_by_hand = latest.record is None and latest.invalid is None and latest.version > 0
+    if imported or deleted_by_hand:
+        text = f"API key deleted from Vault at {path}, as its provider is; revoke it at the vendor if it must not be used again"
+        return Plan(DeleteRecords((path,)), notes=(Note("Normal", ConditionReason.FORGOTTEN, text),))
+    if latest.version:
+        text = f"the record at {path} was not imported by Headgate and stays in Vault"
+        return Plan(RemoveFinalizer(), notes=(Note("Normal", ConditionReason.RETAINED, text),))
+    return Plan(RemoveFinalizer())
+
+
+def _changed(seen: ObservedProvider, status: LLMProviderStatus) -> dict[str, object] | None:
+    """Return the status to write, or None when it stands already."""
+    wire = status.to_wire()
+    wire["conditions"] = [c.to_wire() for c in status.conditions]
+    return None if wire == seen.body.get("status") else wire

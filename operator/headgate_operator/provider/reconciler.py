@@ -1,0 +1,87 @@
+"""Reads everything an LLMProvider's plan depends on, and has the plan carried out."""
+
+from headgate_api.reasons import AuthMode
+from headgate_api.redaction import Redactor
+from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
+from headgate_api.vault import api_key_path
+from headgate_operator.credentials.executor import Executor
+from headgate_operator.credentials.observe import remember, secret_view
+from headgate_operator.credentials.seams import Edge
+from headgate_operator.credentials.store import Store
+from headgate_operator.engine.keys import Key
+from headgate_operator.provider.observed import ObservedKey, ObservedProvider
+from headgate_operator.provider.plan import plan
+from headgate_runtime.kube import Kube
+from headgate_runtime.kube_kinds import LLM_PROVIDER, PROXY_FLEET, SUBSCRIPTION_ACCOUNT
+from headgate_runtime.vault import VaultError
+
+
+class ProviderReconciler:
+    """Reconciles LLMProviders. ``fleet_namespace`` is the operator's own: ProxyFleets count only there."""
+
+    def __init__(
+        self, kube: Kube, store: Store, executor: Executor, edge: Edge, redactor: Redactor, *, fleet_namespace: str
+    ) -> None:
+        self._kube = kube
+        self._store = store
+        self._executor = executor
+        self._edge = edge
+        self._redactor = redactor
+        self._fleet_namespace = fleet_namespace
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one provider's credentials and status up to date. Raises KubeError, KubeUnavailable, Unsettled."""
+        return await self._executor.settle(lambda trouble: self._observe(key, trouble), plan)
+
+    async def _observe(self, key: Key, trouble: VaultError | None) -> ObservedProvider | None:
+        body = await self._kube.get(LLM_PROVIDER, key.namespace, key.name)
+        if body is None:
+            return None
+        provider = LLMProvider.from_wire(body)
+        leaving = provider.metadata.deletion_timestamp is not None
+        uses_key = AuthMode.API_KEY in provider.spec.auth.modes
+        observed = await self._observe_key(provider, trouble) if uses_key or leaving else ObservedKey()
+        pin = provider.spec.auth.api_key.version if provider.spec.auth.api_key else None
+        version = pin or observed.latest.version
+        return ObservedProvider(
+            body=body,
+            provider=provider,
+            fleets=() if leaving else await self._fleets(),
+            accounts=() if leaving else await self._accounts(key),
+            key=observed,
+            programmed=self._edge.programmed(key, provider.metadata.generation),
+            fallbacks=tuple(self._edge.fallbacks(key)),
+            verdict=self._edge.verdict(api_key_path(*provider.key), version) if version else None,
+        )
+
+    async def _observe_key(self, provider: LLMProvider, trouble: VaultError | None) -> ObservedKey:
+        auth = provider.spec.auth.api_key
+        ref = auth.import_secret_ref if auth else None
+        secret = await secret_view(self._kube, self._redactor, provider.metadata.namespace, ref)
+        if trouble is not None:
+            return ObservedKey(secret=secret, trouble=str(trouble))
+        try:
+            latest = await self._store.api_key(*provider.key)
+            pinned = None
+            if auth is not None and auth.version is not None:
+                pinned = await self._store.api_key_version(*provider.key, auth.version)
+            needs_hash = secret is not None and secret.content is not None
+            hash_key = await self._store.hash_key() if needs_hash else None
+        except VaultError as error:
+            self._executor.note_trouble(error)
+            return ObservedKey(secret=secret, trouble=str(error))
+        remember(self._redactor, latest)
+        if pinned is not None:
+            remember(self._redactor, pinned)
+        return ObservedKey(secret=secret, hash_key=hash_key, latest=latest, pinned=pinned)
+
+    async def _fleets(self) -> tuple[ProxyFleet, ...]:
+        bodies = await self._kube.list(PROXY_FLEET, self._fleet_namespace)
+        return tuple(ProxyFleet.from_wire(body) for body in bodies)
+
+    async def _accounts(self, key: Key) -> tuple[SubscriptionAccount, ...]:
+        bodies = await self._kube.list(SUBSCRIPTION_ACCOUNT, key.namespace)
+        accounts = (SubscriptionAccount.from_wire(body) for body in bodies)
+        return tuple(
+            a for a in accounts if a.spec.provider_ref.name == key.name and a.metadata.deletion_timestamp is None
+        )
