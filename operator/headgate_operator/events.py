@@ -1,4 +1,4 @@
-"""Kubernetes Events for people: one when the reason changes, not one per look; redacted like every other output.
+"""Kubernetes Events for people: one when there is news, not one per look; redacted like every other output.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 """
@@ -29,31 +29,30 @@ class Events:
         self._instance = instance
         self._clock = clock
         self._redactor = redactor
-        self._last: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._last: OrderedDict[tuple[str, str], tuple[str, str]] = OrderedDict()
 
     async def emit(
         self,
         regarding: Mapping[str, Any],
-        *,
-        type: Literal["Normal", "Warning"],
+        type_: Literal["Normal", "Warning"],
         reason: str,
         action: str,
         message: str,
     ) -> None:
-        """Post an Event about an object (given as JSON), unless the last one of this ``action`` had the same reason.
+        """Post an Event about an object (given as JSON), unless the last one of this ``action`` said the same.
 
         Never raises: an Event that cannot be posted is logged, since no decision depends on it.
         """
         metadata = regarding["metadata"]
         subject = (metadata.get("uid", ""), action)
-        if self._last.get(subject) == reason:
+        if self._last.get(subject) == (reason, message):
             return
         try:
-            await self._kube.create(self._body(regarding, type, reason, action, message))
+            await self._kube.create(self._body(regarding, type_, reason, action, message))
         except (KubeError, KubeUnavailable) as error:
             _log.warning("An Event could not be posted", extra={"reason": reason, "error": str(error)})
             return
-        self._last[subject] = reason
+        self._last[subject] = (reason, message)
         self._last.move_to_end(subject)
         if len(self._last) > _REMEMBERED:
             self._last.popitem(last=False)

@@ -13,7 +13,11 @@ from headgate_operator.account.reconciler import AccountReconciler
 from headgate_operator.broker.authentication import Authenticator
 from headgate_operator.broker.reports import Reports
 from headgate_operator.broker.server import Broker
-from headgate_operator.delivery.published import Published
+from headgate_operator.credentials.executor import Executor
+from headgate_operator.credentials.metrics import CredentialMetrics
+from headgate_operator.credentials.store import Store
+from headgate_operator.delivery.published import Published, programmed_in
+from headgate_operator.edge import ReportedEdge
 from headgate_operator.engine.engine import Engine
 from headgate_operator.engine.keys import Key
 from headgate_operator.engine.owned import watch_owned
@@ -45,6 +49,7 @@ class Operator:
         self._settings = settings
         self._kube = kube
         self._metrics = Metrics()
+        self._credential_metrics = CredentialMetrics(self._metrics.registry)
         self._progress = Progress(clock)
         self._clock = clock
         self._neighbours = Neighbours()
@@ -53,14 +58,14 @@ class Operator:
         identity = f"{settings.pod_name}_{uuid.uuid4().hex[:12]}"
         self._leadership = Leadership(kube, settings.namespace, identity, clock=clock, progress=self._progress)
         reports = Reports(clock)
+        self._vault = vault
+        self._redactor = redactor
         self._services = Services(
             kube=kube,
-            vault=vault,
             clock=clock,
             events=Events(kube, instance=settings.pod_name, clock=clock, redactor=redactor),
             reports=reports,
             published=Published(reports, clock),
-            redactor=redactor,
             namespace=settings.namespace,
         )
         self._broker = Broker(
@@ -79,7 +84,7 @@ class Operator:
         async with self._admin, self._broker, asyncio.TaskGroup() as group:
             group.create_task(self._watch())
             group.create_task(self._leadership.run(self._lead))
-            group.create_task(self._services.vault.keep_session())
+            group.create_task(self._vault.keep_session())
             for kind in (DEPLOYMENT, CONFIG_MAP):
                 group.create_task(watch_owned(self._kube, kind, self._settings.namespace, self._owned_changed))
 
@@ -118,10 +123,16 @@ class Operator:
             broker_url=self._settings.broker_address(self._broker.port),
             metrics=self._metrics,
         )
+        services = self._services
+        edge = ReportedEdge(services.reports, services.published)
+        store = Store(self._vault)
+        executor = Executor(self._kube, store, services.events, self._clock, self._credential_metrics)
         return Engine(
             {
-                LLMProvider.KIND: ProviderReconciler(self._services),
-                SubscriptionAccount.KIND: AccountReconciler(self._services),
+                LLMProvider.KIND: ProviderReconciler(
+                    self._kube, store, executor, edge, self._redactor, fleet_namespace=services.namespace
+                ),
+                SubscriptionAccount.KIND: AccountReconciler(self._kube, store, executor, edge, self._redactor),
                 ProxyFleet.KIND: fleets,
             },
             sweep=self._sweep,
@@ -138,6 +149,7 @@ class Operator:
         bodies = await self._list_all()
         if self._watching_ready:
             self._progress.listed({Key.of(body): body["metadata"]["resourceVersion"] for body in bodies})
+        self._services.published.remember(programmed_in(bodies))
         return self._neighbours.listed(bodies)
 
     def _changed(self, event: str | None, body: dict[str, Any]) -> None:

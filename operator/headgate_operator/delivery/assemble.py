@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headgate_api import acknowledgement, vault
+from headgate_api import vault
 from headgate_api.reasons import AuthMode
 from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
 from headgate_api.snapshot import (
@@ -17,7 +17,8 @@ from headgate_api.snapshot import (
     Snapshot,
     content_revision,
 )
-from headgate_operator.acceptance import refusal
+from headgate_operator.account.acknowledged import is_acknowledged
+from headgate_operator.provider.acceptance import refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,6 @@ def assemble(
     )
 
 
-def acknowledged(account: SubscriptionAccount) -> bool:
-    """Tell whether a person's acknowledgement of the current text is on record."""
-    given = account.spec.acknowledgement
-    return given is not None and given.text_version == acknowledgement.TEXT_VERSION
-
-
 def _provider(provider: LLMProvider) -> ProviderEntry:
     namespace, name = provider.key
     auth, known = provider.spec.auth, provider.status.api_key
@@ -98,7 +93,7 @@ def _account(account: SubscriptionAccount) -> AccountEntry:
             revision=content_revision(account.spec.to_wire()),
             spec=account.spec,
             labels=account.metadata.labels,
-            acknowledged=acknowledged(account),
+            acknowledged=is_acknowledged(account),
             access=pointer,
         ),
     )

@@ -4,8 +4,8 @@ Kept by the leader in memory: a new leader learns it by publishing the same cont
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from headgate_api.clock import Clock
 from headgate_api.reasons import ConditionReason, ConditionType
@@ -27,6 +27,16 @@ def generations(snapshot: Snapshot) -> dict[Key, int]:
     return held | {Key(SubscriptionAccount.KIND, e.namespace, e.name): e.generation for e in snapshot.accounts}
 
 
+def programmed_in(bodies: Iterable[Mapping[str, Any]]) -> dict[Key, Condition]:
+    """Return the Programmed condition of each object (given as JSON) that has one."""
+    return {
+        Key.of(body): Condition.model_validate(condition)
+        for body in bodies
+        for condition in (body.get("status") or {}).get("conditions") or ()
+        if condition.get("type") == ConditionType.PROGRAMMED
+    }
+
+
 class Published:
     """The last snapshots of each fleet (by the fleet's name), newest last."""
 
@@ -34,11 +44,13 @@ class Published:
         self._reports = reports
         self._clock = clock
         self._history: dict[str, OrderedDict[str, Mapping[Key, int]]] = {}
+        self._former: dict[Key, Condition] = {}
         self._since = clock.monotonic()
 
     def begin_term(self) -> None:
         """Forget everything: this process begins to lead."""
         self._history.clear()
+        self._former.clear()
         self._since = self._clock.monotonic()
 
     def record(self, fleet: str, revision: str, held: Mapping[Key, int]) -> None:
@@ -63,22 +75,19 @@ class Published:
         """Tell whether this process leads for so short a time that proxies need not have reported to it yet."""
         return self._clock.monotonic() - self._since < SETTLING_SECONDS
 
-    def programmed(self, provider: Key, generation: int, previous: Condition | None) -> Observation:
-        """Return the Programmed observation of an object: do all live proxies serve at least this generation?
+    def remember(self, conditions: Mapping[Key, Condition]) -> None:
+        """Take note of the Programmed conditions that the former leader left; they stand while this one settles."""
+        if self.settling:
+            self._former.update(conditions)
 
-        In the first seconds of a new leader ``previous`` stands when it speaks of the same generation.
-        """
-        found = self._programmed(provider, generation)
-        settling = self._clock.monotonic() - self._since < SETTLING_SECONDS
-        if (
-            found.status is not True
-            and settling
-            and previous is not None
-            and previous.observed_generation == generation
-        ):
-            status = {"True": True, "False": False}.get(previous.status)
-            return Observation(ConditionType.PROGRAMMED, status, previous.reason, previous.message)
-        return found
+    def programmed(self, key: Key, generation: int) -> Observation:
+        """Return the Programmed observation of an object: do all live proxies serve at least this generation?"""
+        found = self._programmed(key, generation)
+        former = self._former.get(key)
+        if found.status is True or not self.settling or former is None or former.observed_generation != generation:
+            return found
+        status = {"True": True, "False": False}.get(former.status)
+        return Observation(ConditionType.PROGRAMMED, status, former.reason, former.message)
 
     def _programmed(self, provider: Key, generation: int) -> Observation:
         fleets = [fleet for fleet, history in self._history.items() if history and provider in _current(history)]

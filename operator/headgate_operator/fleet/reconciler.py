@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -135,13 +135,10 @@ class FleetReconciler:
             }
         )
         ready = next(c for c in status.conditions if c.type == ConditionType.READY)
-        await self._services.events.emit(
-            body,
-            type="Normal" if ready.status == "True" else "Warning",
-            reason=ready.reason,
-            action="Reconcile",
-            message=ready.message,
-        )
+        before = next((c for c in fleet.status.conditions if c.type == ConditionType.READY), None)
+        if before is None or (before.status, before.reason) != (ready.status, ready.reason):
+            kind: Literal["Normal", "Warning"] = "Normal" if ready.status == "True" else "Warning"
+            await self._services.events.emit(body, kind, ready.reason, "Reconcile", ready.message)
 
 
 def _read(kind: type[_R], bodies: Iterable[Object]) -> list[_R]:
