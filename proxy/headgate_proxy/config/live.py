@@ -65,11 +65,16 @@ class LiveConfig:
 
     @property
     def age_seconds(self) -> float | None:
-        """Return seconds since the control plane last confirmed the configuration in use; None when it never did."""
+        """Return seconds since the control plane last confirmed what is in use (after a restart: at least that long).
+
+        None before the first snapshot.
+        """
         return None if self._confirmed is None else self._clock.monotonic() - self._confirmed
 
     def swap(self, loaded: Loaded, *, restored: bool = False) -> None:
         """Use this from now on."""
+        if restored:
+            self._confirmed = self._clock.monotonic()
         self._loaded = loaded
         self._restored = restored
 

@@ -130,7 +130,10 @@ class CredentialStore:
             self._saved_session = session
 
     async def prepare(self, pointers: Iterable[CredentialPointer], timeout_seconds: float) -> None:
-        """Begin to read what is not held, and wait for it, but no longer than the timeout; the rest is read later."""
+        """Begin to read what is not held, and wait for it, but no longer than the timeout; the rest is read later.
+
+        Before ``run``, this only notes what is wanted.
+        """
         started = []
         for pointer in pointers:
             known = self._wanted.get(pointer.path)
@@ -138,8 +141,12 @@ class CredentialStore:
             if known != pointer and (task := self._tasks.pop(pointer.path, None)) is not None:
                 task.cancel()
             rolled_back = known is not None and pointer.version < known.version
-            if pointer.path not in self._tasks and (rolled_back or not self._holds(pointer)):
-                started.append(self._start(pointer))
+            if (
+                self._group is not None
+                and pointer.path not in self._tasks
+                and (rolled_back or not self._holds(pointer))
+            ):
+                started.append(self._start(self._group, pointer))
         if started:
             await asyncio.wait(started, timeout=timeout_seconds)
 
@@ -159,9 +166,12 @@ class CredentialStore:
             self._unwritable(error)
 
     async def run(self) -> None:
-        """Carry the reads until cancelled; must be running for ``prepare`` to read anything."""
+        """Carry the reads until cancelled; what was prepared before is read first."""
         async with asyncio.TaskGroup() as group:
             self._group = group
+            for pointer in self._wanted.values():
+                if not self._holds(pointer):
+                    self._start(group, pointer)
             while True:
                 self._keep_session()
                 await asyncio.sleep(_SESSION_LOOK_SECONDS)
@@ -175,10 +185,8 @@ class CredentialStore:
         refreshed = entry.grant_id is not None and entry.held.version > pointer.version
         return entry.held.version == pointer.version or refreshed
 
-    def _start(self, pointer: CredentialPointer) -> asyncio.Task[None]:
-        if self._group is None:
-            raise RuntimeError("CredentialStore.run() must be running before a snapshot is taken up")
-        task = self._group.create_task(self._fetch(pointer), name=f"read {pointer.path}")
+    def _start(self, group: asyncio.TaskGroup, pointer: CredentialPointer) -> asyncio.Task[None]:
+        task = group.create_task(self._fetch(pointer), name=f"read {pointer.path}")
         self._tasks[pointer.path] = task
         task.add_done_callback(lambda done: self._ended(pointer.path, done))
         return task
@@ -239,7 +247,7 @@ class CredentialStore:
         self._saved_session = session
 
     def _trouble(self, path: str, error: Exception) -> None:
-        reason = {VaultDenied: "VaultDenied", RecordError: "CredentialNotUsable"}.get(type(error), "VaultUnavailable")
+        reason = {VaultDenied: "VaultDenied", RecordError: "RecordInvalid"}.get(type(error), "VaultUnavailable")
         self._failed(reason)
         problem = f"{reason}: {self._redactor.redact(str(error))}"
         if self._problems.get(path) != problem:

@@ -4,6 +4,7 @@ Names and reasons come from resources and closed vocabularies; what the upstream
 and passes through the redactor.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -27,8 +28,9 @@ class RequestLog:
         self._encode = msgspec.json.Encoder().encode
 
     def finished(self, record: Record) -> None:
-        """Write the line."""
-        self._write(self._encode(self._line(record)) + b"\n")
+        """Write the line; a reader of the log that went away must not fail the request."""
+        with contextlib.suppress(OSError):
+            self._write(self._encode(self._line(record)) + b"\n")
 
     def _line(self, record: Record) -> dict[str, Any]:
         outcome = record.outcome
