@@ -1,0 +1,149 @@
+"""What upstreams have said of the credentials used, and which fallbacks are in force: the memory between requests.
+
+A refusal stays with the version of the credential that met it; a limit stays until it resets. Nothing here waits or
+does I/O: the proxy's reporter reads it, and is told through ``on_change`` when there is something new.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from headgate_api.clock import Clock
+from headgate_api.reasons import AuthMode, SkipReason
+from headgate_api.report import CredentialObservation, FallbackObservation
+from headgate_proxy.routing.provider import Provider
+from headgate_proxy.routing.routing import Routing
+from headgate_proxy.selection.states import Failure, Fallback, Held
+
+RECHECK: Final = timedelta(minutes=5)
+"""A refused credential is tried again after this long: vendors have refused valid keys during their own outages."""
+FORGET_LIMIT: Final = timedelta(seconds=60)
+"""How long a used-up quota counts when the vendor says no time of reset."""
+FORGET_FALLBACK: Final = timedelta(minutes=1)
+"""How long a fallback counts as active after the last request that met it, when no verdict stands behind it."""
+LIMITS: Final = frozenset({SkipReason.RATE_LIMITED, SkipReason.QUOTA_EXHAUSTED})
+_LASTING: Final = frozenset({SkipReason.REVOKED, SkipReason.EXPIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the upstream last said against one version of a credential; selection heeds it until ``until``."""
+
+    version: int
+    reason: SkipReason
+    until: datetime
+    at: datetime
+    reset: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Active:
+    observation: FallbackObservation
+    until: datetime
+
+
+class Verdicts:
+    """One proxy's verdicts by credential path, and its active fallbacks."""
+
+    def __init__(self, clock: Clock, on_change: Callable[[], None] = lambda: None) -> None:
+        self._clock = clock
+        self._on_change = on_change
+        self._against: dict[str, Verdict] = {}
+        self._accepted: dict[str, CredentialObservation] = {}
+        self._fallbacks: dict[tuple[str, AuthMode], _Active] = {}
+
+    def against(self, held: Held) -> Verdict | None:
+        """Return the verdict that keeps selection from this version of a credential now."""
+        if not self._against:
+            return None
+        verdict = self._against.get(held.path)
+        if verdict is None or verdict.version != held.version or verdict.until <= self._clock.now():
+            return None
+        return verdict
+
+    def failed(self, held: Held, failure: Failure) -> None:
+        """Remember a failure that is the credential's own (``failure.marks``); others are of that attempt only."""
+        if not failure.marks:
+            return
+        now = self._clock.now()
+        before = self._against.get(held.path)
+        if before is not None and before.version > held.version:
+            return  # a slow answer about a version that has been replaced meanwhile
+        until = now + RECHECK if failure.reason in _LASTING else failure.until or now + FORGET_LIMIT
+        self._against[held.path] = Verdict(held.version, failure.reason, until, now, failure.until)
+        self._accepted.pop(held.path, None)
+        if before is None or (before.version, before.reason) != (held.version, failure.reason):
+            self._on_change()
+
+    def succeeded(self, held: Held) -> None:
+        """Remember that the upstream accepted this version of a credential."""
+        accepted = self._accepted.get(held.path)
+        if accepted is not None and accepted.version >= held.version:
+            return
+        verdict = self._against.get(held.path)
+        if verdict is not None:
+            if verdict.version > held.version:
+                return
+            del self._against[held.path]
+        now = self._clock.now()
+        self._accepted[held.path] = CredentialObservation(path=held.path, version=held.version, valid=True, at=now)
+        self._on_change()
+
+    def went(self, provider: Provider, mode: AuthMode, fallback: Fallback | None) -> None:
+        """Note by which mode a request of the provider goes: ``fallback`` None says that it is its first one."""
+        if fallback is None:
+            if self._fallbacks and self._fallbacks.pop((provider.label, mode), None) is not None:
+                self._on_change()
+            return
+        now = self._clock.now()
+        key = (provider.label, fallback.from_mode)
+        before = self._fallbacks.get(key)
+        seen = FallbackObservation(
+            namespace=provider.namespace,
+            provider=provider.name,
+            from_mode=fallback.from_mode,
+            to_mode=fallback.to_mode,
+            reason=fallback.reason,
+            account=fallback.account,
+            at=now,
+        )
+        same = before is not None and before.observation.model_copy(update={"at": now}) == seen
+        if before is not None and same:
+            seen = before.observation
+        self._fallbacks[key] = _Active(seen, now + (RECHECK if fallback.reason in _LASTING else FORGET_FALLBACK))
+        if not same:
+            self._on_change()
+
+    def follow(self, routing: Routing) -> None:
+        """Drop what is said about credentials and providers that the new snapshot replaces or no longer has."""
+        wanted = {p.path: p.version for provider in routing.providers.values() for p in provider.pointers}
+        self._against = {
+            path: verdict
+            for path, verdict in self._against.items()
+            if wanted.get(path, verdict.version + 1) <= verdict.version
+        }
+        self._accepted = {path: seen for path, seen in self._accepted.items() if path in wanted}
+        doubted = {label for label, p in routing.providers.items() if any(c.path in self._against for c in p.pointers)}
+        kept = {key: active for key, active in self._fallbacks.items() if key[0] in doubted}
+        changed = kept.keys() != self._fallbacks.keys()
+        self._fallbacks = kept
+        if changed:
+            self._on_change()
+
+    def observations(self) -> tuple[CredentialObservation, ...]:
+        """Return the last word on every credential used, for the report; a limit that has reset is left out."""
+        now = self._clock.now()
+        against = tuple(
+            CredentialObservation(
+                path=path, version=v.version, valid=v.reason in LIMITS, reason=v.reason, until=v.reset, at=v.at
+            )
+            for path, v in self._against.items()
+            if v.reason not in LIMITS or v.until > now
+        )
+        return (*against, *self._accepted.values())
+
+    def fallbacks(self) -> tuple[FallbackObservation, ...]:
+        """Return the fallbacks in force now, for the report."""
+        now = self._clock.now()
+        return tuple(active.observation for active in self._fallbacks.values() if active.until > now)

@@ -1,0 +1,63 @@
+"""The headers of an upstream request, built anew from the client's for every attempt.
+
+Nothing of one mode can so survive into the next (S1.3). The client's identity (``user-agent``, ``x-app``, ``x-stainless-*``)
+and its betas pass through: Headgate neither forges nor hides who asks (B11).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from multidict import CIMultiDict
+
+from headgate_proxy.upstream.sensitive import may_go_upstream
+
+_BETA: Final = "anthropic-beta"
+_CONNECTION: Final = "connection"
+
+
+def upstream_headers(
+    client: Iterable[tuple[str, str]],
+    *,
+    extra: Mapping[str, str],
+    credential: tuple[str, str],
+    betas: Iterable[str],
+    traceparent: str | None,
+) -> CIMultiDict[str]:
+    """Return the headers to send.
+
+    ``client`` are the caller's (name, value) pairs; ``extra`` the provider's own, which replace the caller's of the same
+    name; ``credential`` and ``betas`` are the mode's. ``accept-encoding: identity`` always: usage is read from the bytes on
+    their way, and a compressed stream would hold events back.
+    """
+    headers: CIMultiDict[str] = CIMultiDict()
+    asked: list[str] = []
+    one_hop: set[str] = set()
+    for name, value in client:
+        if not may_go_upstream(name):
+            if name.lower() == _CONNECTION:
+                one_hop.update(option.strip().lower() for option in value.split(","))
+        elif name.lower() == _BETA:
+            asked.append(value)
+        else:
+            headers.add(name, value)
+    for name in one_hop:
+        headers.popall(name, None)
+    for name, value in extra.items():
+        if name.lower() == _BETA:
+            asked.append(value)
+        elif may_go_upstream(name):
+            headers[name] = value
+    merged = _merge(asked, betas)
+    if merged:
+        headers[_BETA] = merged
+    headers["accept-encoding"] = "identity"
+    if traceparent is not None:
+        headers["traceparent"] = traceparent
+    headers[credential[0]] = credential[1]
+    return headers
+
+
+def _merge(asked: Iterable[str], betas: Iterable[str]) -> str:
+    """Return the comma list of all betas: the client's in its own order first, each once."""
+    named = [beta.strip() for value in asked for beta in value.split(",")]
+    return ",".join(dict.fromkeys([*(beta for beta in named if beta), *betas]))

@@ -1,0 +1,72 @@
+"""Which names of headers and query parameters look like they carry a credential or belong to one hop only.
+
+A caller's token opens the gate and nothing else: whatever looks like one stays here (S4.10), also under names nobody
+has listed.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+HOP_BY_HOP: Final = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""RFC 9110, section 7.6.1, and the ones older clients still send."""
+
+_OWNED: Final = frozenset(
+    {
+        "host",
+        "content-length",
+        "expect",
+        "accept-encoding",
+        "forwarded",
+        "via",
+        "x-real-ip",
+        "x-client-ip",
+        "true-client-ip",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "b3",
+        "http2-settings",
+    }
+)
+_OWNED_PREFIXES: Final = ("proxy-", "x-headgate-", "x-forwarded-", "x-b3-", "x-envoy-", "sec-websocket-")
+
+_CREDENTIAL: Final = re.compile(
+    r"""
+    (?:^|[-_.])
+    (?: auth[a-z0-9]* | [a-z0-9]*auth
+      | [a-z0-9]*(?:secret|credential|password|passwd|passphrase|cookie|apikey|jwt|bearer|signature|assertion)s?[0-9]*
+      | (?<!max[-_])[a-z0-9]*token s?
+      | (?<!idempotency[-_])[a-z0-9]*key
+    )
+    (?=$|[-_.])
+    """,
+    re.VERBOSE,
+)
+
+
+@lru_cache(maxsize=4096)
+def is_credential_name(name: str) -> bool:
+    """Tell whether a header or query parameter of this name may carry a credential."""
+    return _CREDENTIAL.search(name.lower()) is not None
+
+
+@lru_cache(maxsize=4096)
+def may_go_upstream(name: str) -> bool:
+    """Tell whether a request header of a client is passed on; the rest is the gate's own, or one hop's."""
+    lower = name.lower()
+    if lower in HOP_BY_HOP or lower in _OWNED or lower.startswith(_OWNED_PREFIXES):
+        return False
+    return not is_credential_name(lower)
