@@ -105,11 +105,11 @@ def _next(
             imports=(*asked.held.imports, decision.import_id),
         )
         where = asked.secret.where if asked.secret is not None else asked.path
-        note = Note("Normal", ConditionReason.IMPORTED, f"{where} stored in Vault at {asked.path}")
+        note = Note("Normal", ConditionReason.IMPORTED, "Import", f"{where} stored in Vault at {asked.path}")
         return WriteRecord(asked.path, record, seen.grant.version), note
     if isinstance(decision, WidenOrigins) and grant is not None:
         record = grant.model_copy(update={"origins": decision.origins})
-        note = Note("Normal", ConditionReason.IMPORTED, f"grant now bound to {', '.join(decision.origins)}")
+        note = Note("Normal", ConditionReason.IMPORTED, "Bind", f"grant now bound to {', '.join(decision.origins)}")
         return WriteRecord(asked.path, record, seen.grant.version), note
     if grant is None:
         return None, None
@@ -118,7 +118,8 @@ def _next(
     secret = seen.secret
     empty = isinstance(decision, Confirmed) and decision.holds_content and secret is not None and secret.kept is None
     if empty and secret is not None:
-        note = Note("Normal", ConditionReason.IMPORTED, f"{secret.where} removed from the Secret: Vault holds it now")
+        text = f"{secret.where} removed from the Secret: Vault holds it now"
+        note = Note("Normal", ConditionReason.IMPORTED, "EmptySecret", text)
         return EmptySecret(secret.ref, secret.resource_version), note
     return None, None
 

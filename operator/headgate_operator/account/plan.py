@@ -112,7 +112,7 @@ def _deletion(seen: ObservedAccount, now: datetime) -> Plan:
     access, grant = access_path(*account.key), grant_path(*account.key)
     if account.spec.deletion_policy == "Retain":
         text = f"the grant stays in Vault at {grant}; an account of this name will use it again (deletionPolicy Retain)"
-        return Plan(RemoveFinalizer(), notes=(Note("Normal", ConditionReason.RETAINED, text),))
+        return Plan(RemoveFinalizer(), notes=(Note("Normal", ConditionReason.RETAINED, "Delete", text),))
     if seen.trouble is not None:
         waiting = Observation(
             ConditionType.READY,
@@ -134,7 +134,7 @@ def _deletion(seen: ObservedAccount, now: datetime) -> Plan:
             "the grant was deleted from Vault (deletionPolicy Revoke). The vendor has no way to revoke it from here: its holder, "
             f"{account.spec.owner.email}, ends it in the account settings at the vendor, under authorized applications"
         )
-        return Plan(DeleteRecords((access, grant)), notes=(Note("Normal", ConditionReason.FORGOTTEN, text),))
+        return Plan(DeleteRecords((access, grant)), notes=(Note("Normal", ConditionReason.FORGOTTEN, "Delete", text),))
     return Plan(RemoveFinalizer())
 
 

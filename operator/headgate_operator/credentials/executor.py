@@ -88,7 +88,7 @@ class Executor:
 
     async def _tell(self, body: Object, step: Plan) -> None:
         for note in step.notes:
-            await self._events.emit(body, note.type, note.reason, "Reconcile", note.message)
+            await self._events.emit(body, note.type, note.reason, note.action, note.message)
 
     async def _carry_out(self, body: Object, action: Action) -> bool:
         """Do one step; tell whether it was done (else the object changed meanwhile)."""

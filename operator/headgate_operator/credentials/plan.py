@@ -62,6 +62,8 @@ class Note:
 
     type: Literal["Normal", "Warning"]
     reason: str
+    action: str
+    """What was done or observed, in one CamelCase word: of the same one, only a change of reason is told."""
     message: str
 
 
@@ -107,5 +109,6 @@ def notes_on_change(
             continue
         status = "Unknown" if item.status is None else str(item.status)
         if known.get(item.type) != (status, str(item.reason)):
-            told.append(Note("Normal" if item.status is good[item.type] else "Warning", str(item.reason), item.message))
+            kind: Literal["Normal", "Warning"] = "Normal" if item.status is good[item.type] else "Warning"
+            told.append(Note(kind, str(item.reason), item.type.value, item.message))
     return tuple(told)

@@ -64,9 +64,14 @@ def key_plan(seen: ObservedProvider) -> KeyPlan:
     write = _write(decision, asked, key, value)
     note = None
     if isinstance(decision, Import) and ref is not None:
-        note = Note("Normal", ConditionReason.IMPORTED, f"API key of Secret {ref.name} stored in Vault at {asked.path}")
+        note = Note(
+            "Normal",
+            ConditionReason.IMPORTED,
+            "Import",
+            f"API key of Secret {ref.name} stored in Vault at {asked.path}",
+        )
     elif isinstance(decision, WidenOrigins):
-        note = Note("Normal", ConditionReason.IMPORTED, f"API key now bound to {', '.join(decision.origins)}")
+        note = Note("Normal", ConditionReason.IMPORTED, "Bind", f"API key now bound to {', '.join(decision.origins)}")
     if write is not None:
         return KeyPlan(write, note, _state(False, ConditionReason.PENDING, "being stored in Vault"), known)
     return _standing(seen, asked, decision)

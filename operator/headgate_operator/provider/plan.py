@@ -113,10 +113,10 @@ def _deletion(seen: ObservedProvider, now: datetime) -> Plan:
     deleted_by_hand = latest.record is None and latest.invalid is None and latest.version > 0
     if imported or deleted_by_hand:
         text = f"API key deleted from Vault at {path}, as its provider is; revoke it at the vendor if it must not be used again"
-        return Plan(DeleteRecords((path,)), notes=(Note("Normal", ConditionReason.FORGOTTEN, text),))
+        return Plan(DeleteRecords((path,)), notes=(Note("Normal", ConditionReason.FORGOTTEN, "Delete", text),))
     if latest.version:
         text = f"the record at {path} was not imported by Headgate and stays in Vault"
-        return Plan(RemoveFinalizer(), notes=(Note("Normal", ConditionReason.RETAINED, text),))
+        return Plan(RemoveFinalizer(), notes=(Note("Normal", ConditionReason.RETAINED, "Delete", text),))
     return Plan(RemoveFinalizer())
 
 

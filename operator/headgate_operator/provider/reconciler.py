@@ -77,7 +77,8 @@ class ProviderReconciler:
 
     async def _fleets(self) -> tuple[ProxyFleet, ...]:
         bodies = await self._kube.list(PROXY_FLEET, self._fleet_namespace)
-        return tuple(ProxyFleet.from_wire(body) for body in bodies)
+        fleets = (ProxyFleet.from_wire(body) for body in bodies)
+        return tuple(fleet for fleet in fleets if fleet.metadata.deletion_timestamp is None)
 
     async def _accounts(self, key: Key) -> tuple[SubscriptionAccount, ...]:
         bodies = await self._kube.list(SUBSCRIPTION_ACCOUNT, key.namespace)
