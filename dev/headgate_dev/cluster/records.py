@@ -6,6 +6,9 @@ from pathlib import Path
 
 from headgate_dev.host.identity import ProcessIdentity
 
+ADDRESS_FILE = "vault-addr"
+"""The file that holds the address of OpenBao."""
+
 _FILE = "processes.json"
 
 

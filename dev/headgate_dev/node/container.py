@@ -146,7 +146,8 @@ class Container:
 
     async def _follow_liveness(self, probe: Mapping[str, Any], process: Process) -> None:
         tally = Tally(verdict=True)
-        await asyncio.sleep(probe.get("initialDelaySeconds", 0))
+        # Without a delay the first question comes after one period: a process that just began cannot answer yet.
+        await asyncio.sleep(probe.get("initialDelaySeconds") or probe.get("periodSeconds", 10))
         while True:
             tally = tally.after(await self._attempt(probe), probe)
             if tally.verdict is False:
