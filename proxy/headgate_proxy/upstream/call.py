@@ -1,9 +1,9 @@
 """One upstream call: sends the client's body with one credential and returns the response's head, or how it failed."""
 
-import asyncio
 import io
 import ssl
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,18 +65,18 @@ def prepare(call: Call, selection: Selection, traceparent: str | None) -> Prepar
 
 
 async def send(
-    sessions: Sessions, call: Call, prepared: Prepared, *, sampled: bool, deadline: asyncio.Timeout
+    sessions: Sessions, call: Call, prepared: Prepared, *, sampled: bool, limit: AbstractAsyncContextManager[object]
 ) -> aiohttp.ClientResponse:
     """Return the upstream's response once its head is there; the caller closes it. Raises UpstreamError.
 
-    ``deadline`` is the caller's, so that stopping the proxy can cut the wait short as well.
+    ``limit`` bounds the wait with a TimeoutError of its own: it is the caller's, so that stopping the proxy can cut it short.
     """
     timeouts = call.provider.spec.timeouts
     session = sessions.session(private_addresses=call.private_addresses, sampled=sampled)
     body: bytes | io.BytesIO = call.body if len(call.body) <= _WHOLE else io.BytesIO(call.body)
     where = call.provider.origin
     try:
-        async with deadline:
+        async with limit:
             return await session.post(
                 prepared.url,
                 data=body,

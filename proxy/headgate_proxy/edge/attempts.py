@@ -1,0 +1,179 @@
+"""One request's way through its auth modes, up to the first byte: select, call, judge the answer, and go on or give up.
+
+Everything here happens before the client has seen anything; after its first byte nothing is retried (guarantee 4).
+"""
+
+import ssl
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from headgate_api.clock import Clock
+from headgate_api.reasons import AuthMode, SkipReason
+from headgate_api.snapshot import CredentialPointer
+from headgate_proxy.anthropic.errors import ErrorType, Refusal
+from headgate_proxy.anthropic.failures import HEAD_BYTES, SUSPECT, classify
+from headgate_proxy.callers.caller import Caller
+from headgate_proxy.edge.drain import Drain
+from headgate_proxy.edge.ports import Credentials, RequestTrace
+from headgate_proxy.routing.provider import Provider
+from headgate_proxy.selection.explain import why_not
+from headgate_proxy.selection.select import Candidate, Situation, select
+from headgate_proxy.selection.states import Exhausted, Failure, Fallback, Selection
+from headgate_proxy.selection.verdicts import Verdicts
+from headgate_proxy.upstream.call import Call, UpstreamError, prepare, send
+from headgate_proxy.upstream.sessions import Sessions
+
+_OURS = frozenset({401, 403})
+"""Refusals of the gate's own credential: a client that saw one would ask its user to log in (S4.4)."""
+_LASTING = frozenset({SkipReason.REVOKED, SkipReason.EXPIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An upstream response whose head is there; ``head`` holds what was read of its body to judge it."""
+
+    selection: Selection
+    response: aiohttp.ClientResponse
+    head: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What attempts use and share with all other requests."""
+
+    credentials: Credentials
+    verdicts: Verdicts
+    sessions: Sessions
+    drain: Drain
+    clock: Clock
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The attempts of one request."""
+
+    around: Surroundings
+    call: Call
+    caller: Caller
+    trace: RequestTrace
+    _failed: dict[Candidate, SkipReason] = field(default_factory=dict)
+    _renewed: set[Candidate] = field(default_factory=set)
+    _announced: Fallback | None = None
+
+    async def answer(self) -> Answered | Refusal:
+        """Return the response to pass on (its connection open), or the refusal to answer with."""
+        last: Answered | UpstreamError | None = None
+        while True:
+            decision = self._select()
+            if self.around.drain.cutting or isinstance(decision, Exhausted):
+                if isinstance(last, Answered) and last.response.status not in _OURS:
+                    return last
+                _discard(last)
+                return self._refusal(decision, last)
+            _discard(last)
+            try:
+                answered, failure = await self._attempt(decision)
+            except UpstreamError as error:
+                last, failure = error, Failure(SkipReason.UNAVAILABLE, None)
+            else:
+                if failure is None:
+                    return self._redirected(answered)
+                last = answered
+            try:
+                await self._note(decision, failure)
+            except BaseException:
+                _discard(last)
+                raise
+
+    def _select(self) -> Selection | Exhausted:
+        around = self.around
+        situation = Situation(around.credentials.get, around.verdicts.against, around.clock.now())
+        decision = select(self.call.provider, self.caller, situation, self._failed)
+        self.trace.selected(decision)
+        fallback = decision.fallback if isinstance(decision, Selection) else decision.denied
+        if fallback is not None and fallback != self._announced:
+            self._announced = fallback
+            self.trace.fell_back(fallback)
+            around.verdicts.went(self.call.provider, fallback.from_mode, fallback)
+        return decision
+
+    async def _attempt(self, selection: Selection) -> tuple[Answered, Failure | None]:
+        around, trace = self.around, self.trace
+        with trace.upstream(selection):
+            limit = around.drain.limit(self.call.provider.spec.timeouts.first_byte_seconds)
+            prepared = prepare(self.call, selection, trace.traceparent)
+            response = await send(around.sessions, self.call, prepared, sampled=trace.sampled, limit=limit)
+        if response.status not in SUSPECT:
+            if response.status < 400:
+                around.verdicts.succeeded(selection.held)
+            if selection.fallback is None:
+                around.verdicts.went(self.call.provider, selection.mode, None)
+            return Answered(selection, response), None
+        head = await self._read_head(response)
+        failure = classify(response.status, head, response.headers, around.clock.now())
+        return Answered(selection, response, head), failure
+
+    async def _read_head(self, response: aiohttp.ClientResponse) -> bytes:
+        head = bytearray()
+        try:
+            async with self.around.drain.limit(self.call.provider.spec.timeouts.idle_seconds):
+                while len(head) < HEAD_BYTES and (piece := await response.content.readany()):
+                    head += piece
+        except (TimeoutError, aiohttp.ClientError, OSError, ssl.SSLError):
+            pass  # an error page that breaks off is judged by what came; whoever passes it on meets the break again
+        except BaseException:
+            response.close()
+            raise
+        return bytes(head)
+
+    async def _note(self, selection: Selection, failure: Failure) -> None:
+        """Remember a failure, and look once for a newer version of a credential that was refused."""
+        self.trace.failed(selection, failure)
+        self.around.verdicts.failed(selection.held, failure)
+        candidate = (selection.mode, selection.account)
+        if failure.reason in _LASTING and candidate not in self._renewed:
+            self._renewed.add(candidate)
+            pointer = self._pointer(selection)
+            newer = await self.around.credentials.reread(pointer) if pointer is not None else None
+            if newer is not None and newer.version > selection.held.version:
+                return
+        self._failed[candidate] = failure.reason
+
+    def _pointer(self, selection: Selection) -> CredentialPointer | None:
+        provider = self.call.provider
+        if selection.mode is AuthMode.API_KEY:
+            pinned = provider.spec.auth.api_key is not None and provider.spec.auth.api_key.version is not None
+            return None if pinned else provider.api_key
+        return next((a.access for a in provider.accounts if a.name == selection.account), None)
+
+    def _redirected(self, last: Answered) -> Answered | Refusal:
+        if not 300 <= last.response.status < 400:
+            return last
+        _discard(last)
+        return Refusal(
+            502,
+            ErrorType.API,
+            f"{_who(self.call.provider)} answered with a redirect ({last.response.status}), and Headgate follows none; set "
+            "spec.endpoint to where the upstream really is",
+        )
+
+    def _refusal(self, decision: Selection | Exhausted, last: Answered | UpstreamError | None) -> Refusal:
+        if self.around.drain.cutting or isinstance(decision, Selection):
+            return Refusal(503, ErrorType.OVERLOADED, "this proxy is stopping; send the request again")
+        who, why = _who(self.call.provider), why_not(decision)
+        if isinstance(last, UpstreamError):
+            kind = ErrorType.TIMEOUT if last.timed_out else ErrorType.API
+            return Refusal(504 if last.timed_out else 502, kind, f"{who}: {last}. {why}")
+        if last is None:
+            return Refusal(503, ErrorType.API, f"{who} has no usable credential. {why}")
+        return Refusal(502, ErrorType.API, f"{who} refused the gate's own credential ({last.response.status}). {why}")
+
+
+def _discard(last: Answered | UpstreamError | None) -> None:
+    if isinstance(last, Answered):
+        last.response.close()
+
+
+def _who(provider: Provider) -> str:
+    return f"LLMProvider {provider.label}"

@@ -1,0 +1,126 @@
+"""Answers one request: path, caller, body, route, then the upstream's response or a refusal that helps."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from headgate_api.clock import Clock
+from headgate_proxy.anthropic.errors import ErrorType, Refusal
+from headgate_proxy.anthropic.models import model_list
+from headgate_proxy.anthropic.request import read_head, replace_model
+from headgate_proxy.callers.authenticator import Authenticator
+from headgate_proxy.callers.caller import Caller
+from headgate_proxy.edge.attempts import Attempts, Surroundings
+from headgate_proxy.edge.body import read_body
+from headgate_proxy.edge.exchange import LEFT_EARLY, Exchange, new_request_id
+from headgate_proxy.edge.paths import SERVED, UNKNOWN, Served
+from headgate_proxy.edge.ports import Credentials, Live, Outcome, Telemetry
+from headgate_proxy.edge.relay import Relay
+from headgate_proxy.routing.routing import HEADER_HINT, Routing
+from headgate_proxy.selection.verdicts import Verdicts
+from headgate_proxy.upstream.call import Call
+from headgate_proxy.upstream.modes import Operation
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The surroundings of the request path."""
+
+    live: Live
+    credentials: Credentials
+    verdicts: Verdicts
+    telemetry: Telemetry
+    clock: Clock
+
+
+class Handler:
+    """The handler of aiohttp's low-level server."""
+
+    def __init__(self, ports: Ports, around: Surroundings, body_seconds: float) -> None:
+        self._ports = ports
+        self._around = around
+        self._body_seconds = body_seconds
+        self._authenticator = Authenticator(ports.clock)
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request; its trace is finished however this ends."""
+        path, _, query = request.raw_path.partition("?")
+        served = SERVED.get(path)
+        request_id = new_request_id()
+        trace = self._ports.telemetry.begin(
+            request.headers, request_id=request_id, method=request.method, path=UNKNOWN if served is None else path
+        )
+        exchange = Exchange(request, request_id, trace)
+        with self._around.drain.request():
+            try:
+                response = await self._answer(exchange, served, path, query)
+            except (asyncio.CancelledError, ConnectionError):
+                raise  # the client left: the exchange's outcome says so already
+            except Exception:
+                _log.exception("request failed by a defect of the proxy", extra={"request_id": request_id})
+                if exchange.outcome is not LEFT_EARLY:  # the response had begun
+                    raise
+                response = exchange.refuse(
+                    Refusal(500, ErrorType.API, "the proxy failed to handle this request; its log has the request id")
+                )
+            finally:
+                trace.finished(exchange.outcome)
+        if self._around.drain.draining and not response.prepared:
+            response.force_close()
+        return response
+
+    async def _answer(self, exchange: Exchange, served: Served | None, path: str, query: str) -> web.StreamResponse:
+        request, routing = exchange.request, self._ports.live.routing
+        if served is None:
+            return exchange.refuse(
+                Refusal(404, ErrorType.NOT_FOUND, f"no such path; Headgate serves {', '.join(SERVED)}")
+            )
+        if request.method != served.method:
+            refusal = Refusal(405, ErrorType.INVALID_REQUEST, f"{path} takes {served.method} only")
+            return exchange.refuse(refusal, headers={"Allow": served.method})
+        if routing is None:
+            return exchange.refuse(
+                Refusal(503, ErrorType.OVERLOADED, "this proxy has no configuration yet; send the request again")
+            )
+        caller = self._authenticator.authenticate(request.headers, routing.fleet)
+        if isinstance(caller, Refusal):
+            return exchange.refuse(caller)
+        exchange.trace.authenticated(caller)
+        if served.operation is None:
+            listed = model_list(routing.models(caller.namespace))
+            exchange.outcome = Outcome(200, response_bytes=len(listed))
+            return exchange.answer(200, listed)
+        limit = routing.fleet.limits.max_request_bytes
+        body = await read_body(request, limit=limit, seconds=self._body_seconds)
+        if isinstance(body, Refusal):
+            return exchange.refuse(body)
+        return await self._forward(exchange, routing, caller, served.operation, query, body)
+
+    async def _forward(
+        self, exchange: Exchange, routing: Routing, caller: Caller, operation: Operation, query: str, body: bytes
+    ) -> web.StreamResponse:
+        size, headers = len(body), exchange.request.headers
+        head = read_head(body)
+        if isinstance(head, Refusal):
+            return exchange.refuse(head, request_bytes=size)
+        route = routing.resolve(caller.namespace, head.model, headers.get(HEADER_HINT))
+        if isinstance(route, Refusal):
+            return exchange.refuse(route, request_bytes=size)
+        provider, model = route.provider, route.model
+        exchange.trace.routed(route, self._ports.live.revision, streaming=head.stream)
+        if provider.forbidden is not None:
+            message = f"LLMProvider {provider.label} cannot be used: {provider.forbidden}"
+            return exchange.refuse(Refusal(502, ErrorType.API, message), request_bytes=size)
+        wanted = model.upstream_name or model.name
+        if head.model != wanted:
+            body = replace_model(body, wanted)
+        private = routing.fleet.allowances.private_addresses
+        call = Call(provider, operation, query, tuple(headers.items()), body, private)
+        answered = await Attempts(self._around, call, caller, exchange.trace).answer()
+        if isinstance(answered, Refusal):
+            return exchange.refuse(answered, request_bytes=size)
+        return await Relay(exchange, answered, provider, self._around.drain, size).run()

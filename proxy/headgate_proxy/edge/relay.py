@@ -1,0 +1,144 @@
+"""Passes an upstream response on to the client, byte for byte and piece by piece, no faster than the client reads."""
+
+import ssl
+from enum import Enum, auto
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from headgate_api import names
+from headgate_proxy.anthropic.errors import ErrorType, Refusal, sse_error
+from headgate_proxy.anthropic.readers import StreamReader, reader_for
+from headgate_proxy.edge.attempts import Answered
+from headgate_proxy.edge.drain import Drain
+from headgate_proxy.edge.exchange import Exchange
+from headgate_proxy.edge.ports import Outcome
+from headgate_proxy.routing.provider import Provider
+from headgate_proxy.selection.explain import fallback_header
+from headgate_proxy.upstream.response_headers import client_headers
+
+_BODILESS: Final = frozenset({204, 304})
+
+
+class _End(Enum):
+    COMPLETE = auto()
+    UPSTREAM_BROKE = auto()
+    UPSTREAM_SLOW = auto()
+    CLIENT_SLOW = auto()
+    STOPPED = auto()
+
+
+_LAST_WORDS: Final = {
+    _End.UPSTREAM_BROKE: Refusal(502, ErrorType.API, "the upstream's stream broke off; send the request again"),
+    _End.UPSTREAM_SLOW: Refusal(504, ErrorType.TIMEOUT, "the upstream's stream fell silent for too long"),
+    _End.STOPPED: Refusal(503, ErrorType.OVERLOADED, "this proxy is stopping; send the request again"),
+}
+
+
+class Relay:
+    """The second half of one request: a response on its way to the client."""
+
+    def __init__(
+        self, exchange: Exchange, answered: Answered, provider: Provider, drain: Drain, request_bytes: int
+    ) -> None:
+        self._exchange = exchange
+        self._answered = answered
+        self._provider = provider
+        self._drain = drain
+        self._request_bytes = request_bytes
+        upstream = answered.response
+        self._reader = reader_for(upstream.headers.get("Content-Type", ""), upstream.headers.get("Content-Encoding"))
+        self._sent = 0
+        self._writing = False
+        self._end: _End | None = None
+
+    async def run(self) -> web.StreamResponse:
+        """Return the response after everything has been written; the exchange's outcome is set however this ends."""
+        upstream = self._answered.response
+        response = self._begin()
+        try:
+            self._exchange.trace.first_byte(upstream.status)
+            await response.prepare(self._exchange.request)
+            self._end = await self._pass_on(response)
+            if self._end is _End.COMPLETE:
+                self._reader.finish()
+                await response.write_eof()
+            else:
+                await self._break_off(response, self._end)
+        finally:
+            if self._end is _End.COMPLETE:
+                upstream.release()
+            else:
+                upstream.close()
+            self._exchange.outcome = self._outcome()
+        return response
+
+    def _begin(self) -> web.StreamResponse:
+        upstream, selection = self._answered.response, self._answered.selection
+        headers = client_headers(upstream.headers.items())
+        headers[names.HEADER_REQUEST_ID] = self._exchange.request_id
+        headers[names.HEADER_PROVIDER] = self._provider.label
+        headers[names.HEADER_AUTH_MODE] = selection.mode
+        reasons = fallback_header(selection)
+        if reasons:
+            headers[names.HEADER_FALLBACK_REASON] = reasons
+        response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=headers)
+        if upstream.content_length is not None and upstream.status not in _BODILESS:
+            response.content_length = upstream.content_length
+        if self._drain.draining:
+            response.force_close()
+        return response
+
+    async def _pass_on(self, response: web.StreamResponse) -> _End:
+        content, idle = self._answered.response.content, self._provider.spec.timeouts.idle_seconds
+        piece = self._answered.head
+        feed, write = self._reader.feed, response.write
+        try:
+            async with self._drain.limit(idle) as limit:
+                while True:
+                    if piece:
+                        feed(piece)
+                        self._writing = True
+                        await write(piece)
+                        self._writing = False
+                        self._sent += len(piece)
+                        limit.extend(idle)
+                    piece = await content.readany()
+                    if not piece:
+                        return _End.COMPLETE
+        except TimeoutError:
+            if self._drain.cutting:
+                return _End.STOPPED
+            return _End.CLIENT_SLOW if self._writing else _End.UPSTREAM_SLOW
+        except (aiohttp.ClientError, OSError, ssl.SSLError):
+            if self._writing:
+                raise
+            return _End.UPSTREAM_BROKE
+
+    async def _break_off(self, response: web.StreamResponse, end: _End) -> None:
+        """End a stream with an error event where one fits; elsewhere close the connection, so that the break is seen."""
+        request, words = self._exchange.request, _LAST_WORDS.get(end)
+        whole = self._answered.response.content_length is None
+        if words is not None and whole and self._reader.at_boundary and not self._writing:
+            await response.write(sse_error(words, self._exchange.request_id))
+            response.force_close()
+            await response.write_eof()
+        elif request.transport is not None:
+            request.transport.abort() if end is _End.CLIENT_SLOW else request.transport.close()
+
+    def _outcome(self) -> Outcome:
+        facts, end = self._reader.facts, self._end
+        error = facts.error_type
+        if end is not None and (words := _LAST_WORDS.get(end)) is not None:
+            error = words.type
+        return Outcome(
+            self._answered.response.status,
+            error_type=error,
+            facts=facts,
+            streaming=isinstance(self._reader, StreamReader),
+            truncated=end in _LAST_WORDS,
+            disconnected=end is None or end is _End.CLIENT_SLOW,
+            request_bytes=self._request_bytes,
+            response_bytes=self._sent,
+        )
