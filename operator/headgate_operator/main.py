@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from headgate_api.clock import SystemClock
 from headgate_api.redaction import Redactor
+from headgate_operator.engine.watching import quieten_kopf
 from headgate_operator.operator import Operator
 from headgate_operator.settings import OperatorSettings
 from headgate_runtime import logs
@@ -31,6 +32,7 @@ def main(argv: list[str], environ: Mapping[str, str] = os.environ) -> int:
         return USAGE_EXIT
     redactor = Redactor()
     logs.configure(settings.log_level, redactor, "operator")
+    quieten_kopf()
     causes: list[BaseException] = []
     try:
         asyncio.run(_run(settings, redactor))

@@ -25,6 +25,8 @@ DEADLINE_SECONDS: Final = 10.0
 _PAGE: Final = 500
 _WATCH_GRACE_SECONDS: Final = 5.0
 _JSON: Final = "application/json"
+_ACCEPT: Final = "application/json, */*;q=0.8"
+"""The signing keys are served as application/jwk-set+json alone."""
 
 
 class Kube:
@@ -220,7 +222,7 @@ class Kube:
         content_type: str,
         limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        headers = {"Content-Type": content_type, "Accept": _ACCEPT}
         try:
             _, url, headers, body, _ = await self._client.param_serialize(
                 method,

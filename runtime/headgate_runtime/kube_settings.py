@@ -55,6 +55,7 @@ class KubeSettings:
             raise KubeUnavailable(f"HEADGATE_KUBE_CA_FILE names {self.ca_file}, which is no file")
         configuration.host = self.url
         configuration.ssl_ca_cert = str(self.ca_file)
+        configuration.api_key["BearerToken"] = ""  # the hook below is only asked for a key that exists
         configuration.refresh_api_key_hook = self._refresh  # type: ignore[assignment]
         return configuration
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from headgate_api.clock import Clock
 from headgate_api.resources import ProxyFleet
+from headgate_operator.credentials.executor import Unsettled
 from headgate_operator.engine.keys import Key
 from headgate_operator.engine.progress import Progress
 from headgate_operator.engine.queue import WorkQueue
@@ -24,7 +25,7 @@ SWEEP_SECONDS: Final = 30.0
 RECONCILE_SECONDS: Final = 60.0
 FLEET_DEBOUNCE_SECONDS: Final = 0.05
 """Applying ten providers at once makes one snapshot, not ten."""
-_EXPECTED: Final = (Conflict, KubeUnavailable, VaultUnavailable, TimeoutError)
+_PASSING: Final = (Conflict, KubeUnavailable, VaultUnavailable, Unsettled, TimeoutError)
 """Failures that pass by themselves: one line in the log, no traceback."""
 
 _log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Engine:
             async with asyncio.timeout(RECONCILE_SECONDS):
                 again = await self._reconcilers[key.kind].reconcile(key)
             outcome = "success"
-        except _EXPECTED as error:
+        except _PASSING as error:
             outcome = "retry"
             delay = self._queue.failed(key)
             _log.warning(

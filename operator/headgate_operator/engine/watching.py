@@ -22,13 +22,19 @@ from headgate_runtime.kube_settings import KubeSettings
 
 _RESTART_SECONDS: Final = 5.0
 _JOIN_SECONDS: Final = 15.0
-_WATCH_SECONDS: Final = 60.0
+_WATCH_SECONDS: Final = 60
 _CREDENTIAL_SECONDS: Final = 60.0
 
 Sink = Callable[[str | None, dict[str, Any]], None]
 """Called on the operator's own loop with the event type (None for objects that existed before) and the object."""
 
 _log = logging.getLogger(__name__)
+
+
+def quieten_kopf() -> None:
+    """Let kopf log what goes wrong, not each event, nor that the main thread is not its own."""
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
 
 
 def kopf_settings() -> kopf.OperatorSettings:
