@@ -1,0 +1,201 @@
+"""One proxy, put together: every part is made here, handed what it needs, and ended in the right order."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from headgate_api.clock import Clock
+from headgate_api.redaction import Redactor
+from headgate_api.report import ProxyReport
+from headgate_proxy.config.follower import ConfigFollower
+from headgate_proxy.config.kept import KeptSnapshot
+from headgate_proxy.config.live import LiveConfig, Loaded
+from headgate_proxy.credentials.kept import KeptCredentials
+from headgate_proxy.credentials.store import CredentialStore
+from headgate_proxy.edge.handler import Ports
+from headgate_proxy.edge.server import Edge, EdgeSettings
+from headgate_proxy.readiness import readiness
+from headgate_proxy.report.reporter import Reporter
+from headgate_proxy.selection.verdicts import Verdicts
+from headgate_proxy.settings import ProxySettings
+from headgate_proxy.state import StateDir
+from headgate_proxy.telemetry.exporting import client_trace_config, otlp_processor, tracer_provider
+from headgate_proxy.telemetry.metrics import ProxyMetrics
+from headgate_proxy.telemetry.requestlog import RequestLog
+from headgate_proxy.telemetry.state_collector import StateCollector
+from headgate_proxy.telemetry.telemetry import Telemetry
+from headgate_runtime.admin import Admin, Health
+from headgate_runtime.kube import Kube
+from headgate_runtime.vault import Vault
+
+CREDENTIALS_SECONDS: Final = 2.0
+"""How long a new snapshot waits for its credentials: a new provider then works with its first request."""
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+_log = logging.getLogger(__name__)
+
+
+class Stop:
+    """Signals, counted: the first one starts the drain, a second one ends it."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.hurried = asyncio.Event()
+
+    def signal(self) -> None:
+        """Note one more request to stop."""
+        (self.hurried if self.asked.is_set() else self.asked).set()
+
+
+class Proxy:
+    """The parts of one proxy that concern each other."""
+
+    def __init__(
+        self, settings: ProxySettings, kube: Kube, vault: Vault, clock: Clock, redactor: Redactor, metrics: ProxyMetrics
+    ) -> None:
+        self._settings = settings
+        self._vault = vault
+        self._redactor = redactor
+        state = StateDir(settings.state_dir)
+        self.live = LiveConfig(clock)
+        self.credentials = CredentialStore(
+            vault, KeptCredentials(state), redactor, clock, failed=metrics.credential_failed
+        )
+        self.reporter = Reporter(
+            self._report,
+            lambda: self.live.broker_url,
+            settings.broker_token_file,
+            redactor,
+            failed=metrics.report_failed,
+        )
+        self.verdicts = Verdicts(clock, on_change=self.reporter.changed)
+        self._follower = ConfigFollower(
+            kube,
+            self.live,
+            KeptSnapshot(state),
+            self._take_up,
+            namespace=settings.namespace,
+            fleet=settings.fleet,
+            redactor=redactor,
+            failed=metrics.snapshot_failed,
+        )
+
+    async def restore(self) -> None:
+        """Serve from what was kept before a restart, as far as there is something."""
+        self.credentials.restore()
+        loaded = self._follower.restore()
+        if loaded is not None:
+            await self.credentials.prepare(loaded.pointers, 0)
+
+    def tasks(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
+        """Return what runs beside the requests, for as long as the process lives."""
+        return (self.credentials.run, self._vault.keep_session, self._follower.run, self.reporter.run)
+
+    def ready(self, *, draining: bool) -> Health:
+        """Return the answer to a readiness probe."""
+        return readiness(self.live, self.credentials, draining=draining, report_problem=self.reporter.problem)
+
+    async def _take_up(self, loaded: Loaded) -> None:
+        await self.credentials.prepare(loaded.pointers, CREDENTIALS_SECONDS)
+        self.live.swap(loaded)
+        self.verdicts.follow(loaded.routing)
+        self.credentials.retire(loaded.pointers)
+        self.reporter.changed()
+
+    def _report(self) -> ProxyReport:
+        return ProxyReport(
+            fleet=self._settings.fleet,
+            pod=self._settings.pod,
+            track=self._settings.track,
+            revision=self.live.revision,
+            snapshot_age_seconds=self.live.age_seconds or 0,
+            credentials=self.verdicts.observations(),
+            fallbacks=self.verdicts.fallbacks(),
+        )
+
+
+async def run(settings: ProxySettings, clock: Clock, redactor: Redactor, write_line: Callable[[bytes], object]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and end; ``write_line`` takes the lines of the request log.
+
+    Raises OSError when a port is taken and KubeUnavailable when the API server's CA file cannot be read.
+    """
+    registry = CollectorRegistry()
+    metrics = ProxyMetrics(registry)
+    stop = Stop()
+    async with AsyncExitStack() as stack:
+        _catch_signals(stop, stack)
+        vault = await stack.enter_async_context(Vault(settings.vault, clock, redactor))
+        kube = await stack.enter_async_context(await Kube.connect(settings.kube))
+        proxy = Proxy(settings, kube, vault, clock, redactor, metrics)
+        registry.register(StateCollector(proxy.live, proxy.credentials))
+        await proxy.restore()
+        edge = _edge(settings, proxy, clock, redactor, metrics, write_line, stack)
+        await edge.start()
+        stack.push_async_callback(edge.close)
+        await stack.enter_async_context(
+            Admin(
+                settings.port_admin,
+                live=lambda: Health(ok=True, reason="Live"),  # the event loop answers: that is what is asked
+                ready=lambda: proxy.ready(draining=edge.draining),
+                registry=registry,
+            )
+        )
+        _log.info("listening", extra={"port": edge.port, "fleet": settings.fleet, "track": settings.track})
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(task()) for task in proxy.tasks()]
+            await stop.asked.wait()
+            _log.info("draining", extra={"open_requests": edge.open_requests, "seconds": settings.drain_seconds})
+            await _drain(edge, settings.drain_seconds, stop)
+            for task in tasks:
+                task.cancel()
+    _log.info("stopped")
+
+
+def _edge(
+    settings: ProxySettings,
+    proxy: Proxy,
+    clock: Clock,
+    redactor: Redactor,
+    metrics: ProxyMetrics,
+    write_line: Callable[[bytes], object],
+    stack: AsyncExitStack,
+) -> Edge:
+    """Return the request path with its telemetry; spans are flushed when ``stack`` unwinds."""
+    tracer, trace_configs = None, []
+    if settings.otlp_endpoint is not None:
+        processor = otlp_processor(settings.otlp_endpoint, redactor, metrics.export_failed)
+        provider = tracer_provider(processor, fleet=settings.fleet, namespace=settings.namespace, pod=settings.pod)
+        stack.push_async_callback(asyncio.to_thread, provider.shutdown)
+        tracer = provider.get_tracer("headgate.proxy")
+        trace_configs = [client_trace_config(provider)]
+    telemetry = Telemetry(
+        metrics,
+        RequestLog(write_line, redactor, clock),
+        clock,
+        tracer=tracer,
+        sampling_percent=settings.sampling_percent,
+        track=settings.track,
+    )
+    ports = Ports(proxy.live, proxy.credentials, proxy.verdicts, telemetry, clock)
+    return Edge(ports, EdgeSettings(port=settings.port_http), trace_configs=trace_configs)
+
+
+def _catch_signals(stop: Stop, stack: AsyncExitStack) -> None:
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop.signal)
+        stack.callback(loop.remove_signal_handler, number)
+
+
+async def _drain(edge: Edge, seconds: float, stop: Stop) -> None:
+    """Drain; a second signal ends it early."""
+    async with asyncio.TaskGroup() as group:
+        waits = {group.create_task(edge.drain(seconds)), group.create_task(stop.hurried.wait())}
+        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
