@@ -34,7 +34,7 @@ _GRANT_ID_DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class GrantPlan:
-    """Either the next step, or the CredentialValid condition and what status says of the credential."""
+    """The next write; or the CredentialValid condition and what status says, which stands before a Secret is emptied."""
 
     action: Action | None
     note: Note | None
@@ -105,7 +105,12 @@ def _next(
             imports=(*asked.held.imports, decision.import_id),
         )
         where = asked.secret.where if asked.secret is not None else asked.path
-        note = Note("Normal", ConditionReason.IMPORTED, "Import", f"{where} stored in Vault at {asked.path}")
+        note = Note(
+            "Normal",
+            ConditionReason.IMPORTED,
+            "Import",
+            f"{where} stored in Vault at {asked.path}, version {seen.grant.version + 1}",
+        )
         return WriteRecord(asked.path, record, seen.grant.version), note
     if isinstance(decision, WidenOrigins) and grant is not None:
         record = grant.model_copy(update={"origins": decision.origins})
@@ -115,13 +120,17 @@ def _next(
         return None, None
     if seen.access.record != grant.access():
         return WriteRecord(access_path(*seen.account.key), grant.access(), seen.access.version), None
-    secret = seen.secret
-    empty = isinstance(decision, Confirmed) and decision.holds_content and secret is not None and secret.kept is None
-    if empty and secret is not None:
-        text = f"{secret.where} removed from the Secret: Vault holds it now"
-        note = Note("Normal", ConditionReason.IMPORTED, "EmptySecret", text)
-        return EmptySecret(secret.ref, secret.resource_version), note
     return None, None
+
+
+def _emptying(seen: ObservedAccount, decision: ImportDecision) -> tuple[EmptySecret | None, Note | None]:
+    """Return the emptying of a Secret whose content was just read back from Vault, unless something else manages it."""
+    secret = seen.secret
+    if not isinstance(decision, Confirmed) or not decision.holds_content or secret is None or secret.kept is not None:
+        return None, None
+    text = f"{secret.where} removed from the Secret: Vault holds it now"
+    note = Note("Normal", ConditionReason.IMPORTED, "EmptySecret", text)
+    return EmptySecret(secret.ref, secret.resource_version), note
 
 
 def _standing(seen: ObservedAccount, asked: Question, decision: ImportDecision, now: datetime) -> GrantPlan:
@@ -140,9 +149,12 @@ def _standing(seen: ObservedAccount, asked: Question, decision: ImportDecision, 
     verdict = lasting(seen.verdict) if seen.verdict is not None and seen.verdict.version == version else None
     if verdict is not None:
         text = f"the vendor refuses the access token ({verdict.value}); {_mend(asked)}"
-        return GrantPlan(None, None, _valid(False, verdict.value, text), status, expires_at)
-    note = f"; {decision.message}" if isinstance(decision, Confirmed) and asked.content_problem else ""
-    return GrantPlan(None, None, _by_time(expires_at, now, _mend(asked), note), status, expires_at)
+        valid = _valid(False, verdict.value, text)
+    else:
+        also = f"; {decision.message}" if isinstance(decision, Confirmed) and asked.content_problem else ""
+        valid = _by_time(expires_at, now, _mend(asked), also)
+    empty, note = _emptying(seen, decision)
+    return GrantPlan(empty, note, valid, status, expires_at)
 
 
 def _by_time(expires_at: datetime | None, now: datetime, mend: str, note: str = "") -> Observation:

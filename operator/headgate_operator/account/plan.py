@@ -19,6 +19,7 @@ from headgate_operator.credentials.plan import (
     Note,
     Plan,
     RemoveFinalizer,
+    WriteRecord,
     notes_on_change,
     retry_in,
     soonest,
@@ -40,7 +41,7 @@ def plan(seen: ObservedAccount, now: datetime) -> Plan:
     if names.FINALIZER not in metadata.finalizers:
         return Plan(AddFinalizer())
     grant = grant_plan(seen, now)
-    if grant.action is not None:
+    if isinstance(grant.action, WriteRecord):
         return Plan(grant.action, notes=(grant.note,) if grant.note is not None else ())
     return _settled(seen, grant, now)
 
@@ -61,8 +62,10 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
         conditions=merge_conditions(before, observations, generation=account.metadata.generation, now=now),
     )
     expiry = grant.expires_at
+    told = notes_on_change(before, observations, _TOLD)
     return Plan(
-        notes=notes_on_change(before, observations, _TOLD),
+        grant.action,
+        notes=(*told, grant.note) if grant.note is not None else told,
         status=_changed(seen, status),
         requeue=soonest(
             RECHECK_SECONDS if account.spec.credential.import_secret_ref is not None else None,

@@ -65,9 +65,9 @@ class Executor:
                 return None
             what = f"{seen.body['kind']} {seen.body['metadata']['namespace']}/{seen.body['metadata']['name']}"
             step = plan(seen, self._clock.now())
+            if step.status is not None and not await self._write_status(seen.body, step.status):
+                continue
             if step.action is None:
-                if step.status is not None and not await self._write_status(seen.body, step.status):
-                    continue
                 await self._tell(seen.body, step)
                 return step.requeue
             try:

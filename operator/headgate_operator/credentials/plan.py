@@ -69,7 +69,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Do ``action`` and look again; or, with none left, write ``status`` (None: it stands already) and wait.
+    """Write ``status`` (None: it stands already), then do ``action`` and look again; with no action left, wait.
 
     ``notes`` are told after that was done. ``requeue`` is the seconds until the next look; None: on the next event.
     """

@@ -68,7 +68,7 @@ def key_plan(seen: ObservedProvider) -> KeyPlan:
             "Normal",
             ConditionReason.IMPORTED,
             "Import",
-            f"API key of Secret {ref.name} stored in Vault at {asked.path}",
+            f"API key of Secret {ref.name} stored in Vault at {asked.path}, version {key.latest.version + 1}",
         )
     elif isinstance(decision, WidenOrigins):
         note = Note("Normal", ConditionReason.IMPORTED, "Bind", f"API key now bound to {', '.join(decision.origins)}")

@@ -15,9 +15,9 @@ from headgate_api import vault as contract
 from headgate_api.clock import SystemClock
 from headgate_api.redaction import Redactor
 from headgate_dev.cluster.arguments import Ports
-from headgate_dev.cluster.component import Spawner
-from headgate_dev.cluster.network import free_ports
 from headgate_dev.cluster.openbao import OpenBao
+from headgate_dev.host.network import free_ports
+from headgate_dev.host.spawner import Spawner
 from headgate_runtime.vault import Vault
 from headgate_runtime.vault_settings import VaultSettings
 

@@ -1,6 +1,7 @@
 """A Vault that is away, sealed or hung costs a caller its deadline at most, and soon nothing."""
 
 import asyncio
+import os
 import threading
 import time
 
@@ -59,6 +60,7 @@ async def test_hung_holds_no_caller_beyond_its_deadline_and_no_more_threads_than
 ) -> None:
     await operator.read(PATH)
     bao.server.pause()
+    os.waitid(os.P_PID, bao.server.pid, os.WSTOPPED | os.WNOWAIT)  # until every one of its threads stands still
     try:
         began = time.monotonic()
         causes = await asyncio.gather(*(_fails(operator) for _ in range(40)))
