@@ -2,15 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from headgate_api.clock import Clock
 from headgate_api.report import SILENT_AFTER_SECONDS, CredentialObservation, FallbackObservation, ProxyReport
 from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
 from headgate_operator.engine.keys import Key
-
-FORGET_AFTER_SECONDS: Final = 600.0
-"""A pod that has been silent for this long is no longer named, even if nobody said that it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +48,6 @@ class Reports:
     def revisions(self, fleet: str) -> dict[str, str | None]:
         """Return {pod: revision in use} of the fleet's live proxies."""
         return {r.report.pod: r.report.revision for r in self._live() if r.report.fleet == fleet}
-
-    def silent(self, fleet: str) -> list[str]:
-        """Return the pods of the fleet that have reported before, but not lately."""
-        now = self._clock.monotonic()
-        return sorted(
-            r.report.pod
-            for r in self._received.values()
-            if r.report.fleet == fleet and SILENT_AFTER_SECONDS < now - r.at <= FORGET_AFTER_SECONDS
-        )
 
     def oldest(self, fleet: str) -> float | None:
         """Return the age in seconds of the oldest report among live proxies, or None without any."""

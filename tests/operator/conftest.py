@@ -1,0 +1,75 @@
+"""The operator as processes of the test's own, against the real API server, with the chart's own rights and no others."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headgate_dev.cluster import Cluster
+from headgate_dev.installation import CHART, NAMESPACE
+
+from .process import OperatorProcess, free_port
+
+
+@pytest.fixture(scope="module")
+def rights(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The chart installed, but its own operator scaled away."""
+    values = tmp_path_factory.mktemp("chart") / "values.json"
+    values.write_text(
+        json.dumps({"vault": {"address": cluster.bao.address}, "defaultFleet": {"enabled": False}}), encoding="utf-8"
+    )
+    cluster.helm("upgrade", "--install", "headgate", str(CHART), "--namespace", NAMESPACE, "--values", str(values))
+    cluster.kubectl("scale", "deployment", "headgate-operator", "-n", NAMESPACE, "--replicas=0")
+    cluster.kubectl("wait", "pod", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=operator", "--for=delete")
+    yield
+    cluster.helm("uninstall", "headgate", "--namespace", NAMESPACE, "--wait")
+
+
+@pytest.fixture
+def start_operator(cluster: Cluster, rights: None, tmp_path: Path) -> Iterator[Callable[..., OperatorProcess]]:
+    """Start operators; those that still run are ended after the test, and what they made is deleted."""
+    started: list[OperatorProcess] = []
+    with contextlib.ExitStack() as stack:
+
+        def start(**fleet: Any) -> OperatorProcess:
+            name = f"operator-{len(started)}"
+            folder = tmp_path / name
+            folder.mkdir()
+            (folder / "kube").write_text(cluster.create_token(NAMESPACE, "headgate-operator"))
+            (folder / "vault").write_text(cluster.create_token(NAMESPACE, "headgate-operator", audience="vault"))
+            admin, broker = free_port(), free_port()
+            environ = {k: v for k, v in os.environ.items() if k != "KUBECONFIG"} | {
+                "HEADGATE_NAMESPACE": NAMESPACE,
+                "HEADGATE_POD_NAME": name,
+                "HEADGATE_POD_IP": "127.0.0.1",
+                "HEADGATE_PORT_ADMIN": str(admin),
+                "HEADGATE_PORT_BROKER": str(broker),
+                "HEADGATE_KUBE_URL": cluster.server_url,
+                "HEADGATE_KUBE_TOKEN_FILE": str(folder / "kube"),
+                "HEADGATE_KUBE_CA_FILE": str(cluster.ca_file),
+                "HEADGATE_VAULT_ADDR": cluster.bao.address,
+                "HEADGATE_VAULT_ROLE": "headgate-operator",
+                "HEADGATE_VAULT_TOKEN_FILE": str(folder / "vault"),
+                "HEADGATE_DEFAULT_FLEET": json.dumps(
+                    {"image": "headgate:test", "replicas": 0, "allowedNamespaces": ["*"], **fleet}
+                ),
+            }
+            log = stack.enter_context((folder / "log").open("wb"))
+            command = [str(Path(sys.executable).with_name("headgate")), "operator"]
+            process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+            started.append(OperatorProcess(process, name, admin, broker, folder / "log"))
+            return started[-1]
+
+        yield start
+        for operator in started:
+            operator.end()
+    cluster.kubectl("delete", "proxyfleet", "--all", "-n", NAMESPACE)
+    # What the fleet owned would be collected in time; the next test must not meet it.
+    cluster.kubectl("delete", "deployment,service,configmap", "-n", NAMESPACE, "-l", "headgate.dev/fleet")
+    cluster.kubectl("delete", "lease", "headgate-operator", "-n", NAMESPACE, "--ignore-not-found")
