@@ -158,13 +158,14 @@ def _standing(seen: ObservedAccount, asked: Question, decision: ImportDecision, 
 
 
 def _by_time(expires_at: datetime | None, now: datetime, mend: str, note: str = "") -> Observation:
+    good = ConditionReason.SECRET_INVALID if note else ConditionReason.VALID
     if expires_at is None:
-        return _valid(True, ConditionReason.VALID, f"the access token names no expiry{note}")
+        return _valid(True, good, f"the access token names no expiry{note}")
     if now >= expires_at:
         return _valid(
             False, ConditionReason.EXPIRED, f"the access token expired at {rfc3339(expires_at)}; {mend}{note}"
         )
-    return _valid(True, ConditionReason.VALID, f"until {rfc3339(expires_at)}{note}")
+    return _valid(True, good, f"until {rfc3339(expires_at)}{note}")
 
 
 def _unknown(seen: ObservedAccount, now: datetime) -> GrantPlan:

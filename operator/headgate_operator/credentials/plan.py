@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
-from headgate_api.reasons import ConditionType
+from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources.base import Condition, Observation, SecretKeyRef
 from headgate_api.vault import AccessRecord, APIKeyRecord
 
@@ -101,14 +101,20 @@ def soonest(*seconds: float | None) -> float | None:
 def notes_on_change(
     before: Iterable[Condition], observed: Iterable[Observation], good: Mapping[ConditionType, bool]
 ) -> tuple[Note, ...]:
-    """Return one Event for each condition in ``good`` whose status or reason changed; Normal when its status is the good one."""
+    """Return one Event for each condition in ``good`` whose status or reason changed; Normal when its status is the good one.
+
+    What is good from the start is no news. New content that was refused is a warning even while the old one serves.
+    """
     known = {c.type: (c.status, c.reason) for c in before}
     told = []
     for item in observed:
         if item.type not in good:
             continue
         status = "Unknown" if item.status is None else str(item.status)
+        fine = item.status is good[item.type] and item.reason != ConditionReason.SECRET_INVALID
+        if item.type not in known and fine:
+            continue
         if known.get(item.type) != (status, str(item.reason)):
-            kind: Literal["Normal", "Warning"] = "Normal" if item.status is good[item.type] else "Warning"
+            kind: Literal["Normal", "Warning"] = "Normal" if fine else "Warning"
             told.append(Note(kind, str(item.reason), item.type.value, item.message))
     return tuple(told)

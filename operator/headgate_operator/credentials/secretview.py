@@ -70,7 +70,7 @@ def view(body: Mapping[str, Any], ref: SecretKeyRef) -> SecretView:
         resource_version=str(metadata.get("resourceVersion", "")),
         content=content,
         origins=origins,
-        kept=_kept(metadata),
+        kept="it is immutable" if body.get("immutable") else _kept(metadata),
         problem=problem,
     )
 

@@ -70,6 +70,14 @@ async def test_a_secret_that_something_else_manages_is_left_full(metadata: dict[
     assert world.condition(ACCOUNT, "Ready")[0] == "True"
 
 
+async def test_an_immutable_secret_is_left_as_it_is() -> None:
+    world = _world()
+    world.kube.put(secret("plan", plan_file("one")) | {"immutable": True})
+    await world.reconcile(ACCOUNT)
+    assert "value" in _data(world)
+    assert world.condition(ACCOUNT, "Ready")[0] == "True"
+
+
 async def test_a_restored_secret_does_not_overwrite_a_rotated_token() -> None:
     world = _world()
     await world.reconcile(ACCOUNT)
@@ -249,6 +257,9 @@ async def test_no_credential_shows_in_status_or_events() -> None:
     world.kube.put(secret("plan", '{"claudeAiOauth": {"accessToken": "not-real access-broken"}}'))
     await world.reconcile(ACCOUNT)
     assert "the new content" not in world.condition(ACCOUNT, "Ready")[2]
-    assert "holds white space" in world.condition(ACCOUNT, "CredentialValid")[2]
+    status, reason, message = world.condition(ACCOUNT, "CredentialValid")
+    assert (status, reason) == ("True", "SecretInvalid")
+    assert "holds white space" in message
+    assert ("Warning", "SecretInvalid", message) in world.told.events
     shown = repr(world.status(ACCOUNT)) + repr(world.told.events)
     assert "not-real" not in shown

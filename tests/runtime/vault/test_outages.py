@@ -32,6 +32,12 @@ async def _recovers(vault: Vault) -> None:
                 return
 
 
+def _freeze(bao: Bao) -> None:
+    """Stop the server and wait until every one of its threads stands still."""
+    bao.server.pause()
+    os.waitid(os.P_PID, bao.server.pid, os.WSTOPPED | os.WNOWAIT)
+
+
 async def test_sealed_is_told_apart_and_ends_with_the_unsealing(bao: Bao, operator: Vault) -> None:
     await operator.read(PATH)
     bao.server.seal()
@@ -59,8 +65,7 @@ async def test_hung_holds_no_caller_beyond_its_deadline_and_no_more_threads_than
     bao: Bao, operator: Vault
 ) -> None:
     await operator.read(PATH)
-    bao.server.pause()
-    os.waitid(os.P_PID, bao.server.pid, os.WSTOPPED | os.WNOWAIT)  # until every one of its threads stands still
+    _freeze(bao)
     try:
         began = time.monotonic()
         causes = await asyncio.gather(*(_fails(operator) for _ in range(40)))

@@ -47,7 +47,7 @@ async def test_the_token_is_renewed_without_the_projected_token(bao: Bao, tmp_pa
 
 async def test_a_token_at_the_end_of_its_longest_life_is_replaced(bao: Bao) -> None:
     async with Vault(bao.settings("brief"), SystemClock(), Redactor()) as vault:
-        seen = set()
+        seen: set[str] = set()
         async with asyncio.timeout(20):
             while len(seen) < 2:
                 await vault.read(PATH)
