@@ -15,7 +15,8 @@ KEYS = SigningKeys("https://issuer.example", {"keys": [{"kid": "k"}]})
 
 
 def names(snapshot: Snapshot) -> list[str]:
-    return [f"{e.namespace}/{e.name}" for e in (*snapshot.providers, *snapshot.accounts)]
+    providers = [f"{e.namespace}/{e.name}" for e in snapshot.providers]
+    return providers + [f"{e.namespace}/{e.name}" for e in snapshot.accounts]
 
 
 def test_a_fleet_gets_only_the_providers_it_serves_and_their_accounts() -> None:
