@@ -86,7 +86,7 @@ class RedactingExporter(SpanExporter):
         if isinstance(value, str):
             return self._redactor.redact(value)
         if isinstance(value, tuple | list):
-            return [self._value(item) for item in value]
+            return tuple(self._value(item) for item in value)
         return value
 
 

@@ -1,0 +1,146 @@
+"""Reports arrive at once after a change, carry the pod's own token, and cost nothing but a metric when nobody takes them."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from headgate_api.redaction import Redactor
+from headgate_api.report import REPORT_PATH, ProxyReport
+from headgate_proxy.report.reporter import Reporter
+from headgate_runtime.listening import listening_socket, port_of
+
+
+@dataclass
+class Broker:
+    """A real HTTP server in the broker's place."""
+
+    status: int = 204
+    reports: asyncio.Queue[tuple[str, ProxyReport]] = field(default_factory=asyncio.Queue)
+    url: str = ""
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        app = web.Application()
+        app.router.add_post(REPORT_PATH, self._take)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        listening = listening_socket(0, "127.0.0.1")
+        self.url = f"http://127.0.0.1:{port_of(listening)}"
+        await web.SockSite(runner, listening).start()
+        try:
+            yield
+        finally:
+            await runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        report = ProxyReport.model_validate_json(await request.read())
+        await self.reports.put((request.headers["authorization"], report))
+        text = f"echo of {request.headers['authorization']}" if self.status >= 300 else None
+        return web.Response(status=self.status, text=text)
+
+    async def next(self) -> tuple[str, ProxyReport]:
+        async with asyncio.timeout(5):
+            return await self.reports.get()
+
+
+@dataclass
+class Pod:
+    """A reporter and what it reports."""
+
+    broker: Broker
+    token_file: Path
+    revision: str | None = "one"
+    failures: Counter[str] = field(default_factory=Counter)
+    failed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def reporting(self, interval: float = 60) -> AsyncIterator[Reporter]:
+        reporter = Reporter(
+            lambda: ProxyReport(fleet="edge", pod="proxy-0", revision=self.revision),
+            lambda: self.broker.url or None,
+            self.token_file,
+            Redactor(),
+            failed=self._note,
+            interval_seconds=interval,
+        )
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(reporter.run())
+            yield reporter
+            task.cancel()
+
+    def _note(self, reason: str) -> None:
+        self.failures[reason] += 1
+        self.failed.set()
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Pod:
+    token = tmp_path / "token"
+    token.write_text("pod-token-one\n")
+    return Pod(Broker(), token)
+
+
+async def test_a_change_is_reported_at_once_with_the_token_of_now(pod: Pod) -> None:
+    async with pod.broker.listening(), pod.reporting() as reporter:
+        bearer, report = await pod.broker.next()
+        assert (bearer, report.revision) == ("Bearer pod-token-one", "one")
+        pod.token_file.write_text("pod-token-two")
+        pod.revision = "two"
+        reporter.changed()
+        bearer, report = await pod.broker.next()
+        assert (bearer, report.revision) == ("Bearer pod-token-two", "two")
+        assert reporter.problem is None
+
+
+async def test_without_a_change_it_repeats_itself(pod: Pod) -> None:
+    async with pod.broker.listening(), pod.reporting(interval=0.05):
+        assert [(await pod.broker.next())[1].revision for _ in range(3)] == ["one"] * 3
+
+
+async def test_a_refusal_is_told_once_without_the_token(pod: Pod, caplog: pytest.LogCaptureFixture) -> None:
+    pod.broker.status = 403
+    with caplog.at_level(logging.INFO):
+        async with pod.broker.listening(), pod.reporting(interval=0.05) as reporter:
+            for _ in range(3):
+                await pod.broker.next()
+            problem = reporter.problem or ""
+            pod.broker.status = 204
+            for _ in range(2):
+                await pod.broker.next()
+            assert reporter.problem is None
+    assert problem.startswith("ReportRefused: ")
+    assert "403" in problem
+    assert "pod-token" not in problem + caplog.text
+    assert pod.failures.keys() == {"ReportRefused"}
+    assert [record.message for record in caplog.records] == [
+        "reports do not reach the broker",
+        "reports reach the broker again",
+    ]
+
+
+@pytest.mark.parametrize("trouble", ["nobody listens", "no token"])
+async def test_a_broker_that_is_away_is_a_metric(pod: Pod, trouble: str) -> None:
+    if trouble == "no token":
+        pod.token_file.unlink()
+    async with pod.broker.listening():
+        pass
+    async with pod.reporting() as reporter, asyncio.timeout(5):
+        await pod.failed.wait()
+        assert (reporter.problem or "").startswith("BrokerUnavailable: ")
+
+
+async def test_nothing_is_sent_before_a_broker_is_known(pod: Pod) -> None:
+    async with pod.reporting(interval=0.02) as reporter:
+        await asyncio.sleep(0)
+        async with pod.broker.listening():
+            reporter.changed()
+            assert (await pod.broker.next())[1].pod == "proxy-0"
+            pod.broker.url = ""
+    assert not pod.failures
