@@ -26,6 +26,7 @@ class RequestLog:
         self._redactor = redactor
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
+        self._second = (-1, "")
 
     def finished(self, record: Record) -> None:
         """Write the line; a reader of the log that went away must not fail the request."""
@@ -35,7 +36,7 @@ class RequestLog:
     def _line(self, record: Record) -> dict[str, Any]:
         outcome = record.outcome
         line: dict[str, Any] = {
-            "time": timestamp(self._clock.now().timestamp()),
+            "time": self._time(),
             "level": "INFO",
             "logger": "headgate.request",
             "component": "proxy",
@@ -95,6 +96,14 @@ class RequestLog:
                 }
             line |= self._clean({key: value for key, value in foreign.items() if value is not None})
         return line
+
+    def _time(self) -> str:
+        """Return the time as ``logs.timestamp`` writes it; the seconds are formatted once for all lines that share them."""
+        now = self._clock.now()
+        second = int(now.timestamp())
+        if second != self._second[0]:
+            self._second = (second, timestamp(second)[: -len("000Z")])
+        return f"{self._second[1]}{now.microsecond // 1000:03d}Z"
 
     def _clean(self, texts: dict[str, str]) -> dict[str, str]:
         if not texts:

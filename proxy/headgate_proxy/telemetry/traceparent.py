@@ -40,4 +40,5 @@ def parse(header: str | None) -> TraceParent | None:
 
 def unsampled() -> str:
     """Return a fresh ``traceparent`` that says: not sampled."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
+    ids = secrets.token_hex(24)
+    return f"00-{ids[:32]}-{ids[32:]}-00"

@@ -123,6 +123,7 @@ async def test_metrics_and_log_are_the_same_sampled_or_not(flags: str) -> None:
     assert watched.sample("request_duration_seconds_sum", **labels, streaming="true") == 3.5
     assert (watched.sample("open_requests"), watched.sample("open_streams")) == (0, 0)
     assert watched.line == watched.line | {
+        "time": "2026-01-01T00:00:03.500Z",
         "request_id": "req-1",
         "trace_id": TRACE,
         "caller": "system:serviceaccount:team:agent",
