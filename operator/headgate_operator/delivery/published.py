@@ -110,7 +110,7 @@ class Published:
                 ConditionReason.NO_PROXY_READY,
                 f"no proxy of {', '.join(sorted(fleets))} reports; see the ProxyFleet's conditions and its pods' logs",
             )
-        return _observe(True, ConditionReason.PROGRAMMED, f"{serving} proxies serve generation {generation}")
+        return _observe(True, ConditionReason.PROGRAMMED, f"proxies that serve generation {generation}: {serving}")
 
 
 def _current(history: "OrderedDict[str, Mapping[Key, int]]") -> Mapping[Key, int]:

@@ -44,7 +44,9 @@ def fleet_status(fleet: ProxyFleet, view: FleetView, now: datetime) -> ProxyFlee
         ConditionType.READY,
         worst is None,
         ConditionReason.READY if worst is None else worst.reason,
-        f"{view.ready_replicas} proxies serve snapshot {view.revision}" if worst is None else worst.message,
+        f"{view.ready_replicas} of {fleet.spec.replicas} proxies are ready, on snapshot {view.revision}"
+        if worst is None
+        else worst.message,
     )
     status = _status(fleet, [ready, available, delivered], now)
     return status.model_copy(
@@ -114,7 +116,7 @@ def _delivered(fleet: ProxyFleet, view: FleetView, snapshot: SnapshotStatus) -> 
             f"snapshot {view.revision} is published, but no proxy has reported lately; see the pods' logs, and whether they "
             "reach the operator's broker port",
         )
-    message = f"{snapshot.acknowledged} proxies run on snapshot {view.revision}"
+    message = f"proxies that run on snapshot {view.revision}: {snapshot.acknowledged}"
     if snapshot.lagging:
         message += (
             f"; silent for more than {SILENT_AFTER_SECONDS:.0f} s and not counted: {', '.join(snapshot.lagging[:5])}"
