@@ -14,7 +14,7 @@ from headgate_dev.cluster import Cluster
 from headgate_dev.emulator import EmulatorThread, TokenState
 from headgate_dev.installation import Installation
 
-MODEL = "claude-sonnet-4-5"
+MODEL = "claude-sonnet-4-6"
 
 
 @dataclass

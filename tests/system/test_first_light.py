@@ -75,7 +75,7 @@ def test_claude_code_runs_a_tool_through_a_proxy_pod(tenant: Tenant, tmp_path: P
         claude = claude_code()
     except ClientUnavailable as missing:
         pytest.skip(str(missing))
-    tenant.with_api_key(models=[{"name": m} for m in (MODEL, "claude-haiku-4-5", "claude-opus-4-5")])
+    tenant.with_api_key(models=[{"name": m} for m in (MODEL, "claude-haiku-5-5", "claude-opus-5-5")])
     environment = {
         "PATH": f"{claude.parent}:/usr/bin:/bin",
         "HOME": str(tmp_path),

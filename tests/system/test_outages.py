@@ -71,7 +71,7 @@ def test_with_vault_away_requests_go_on_and_a_new_provider_says_what_it_waits_fo
         tenant.wait_reason("llmprovider/third", "Accepted", "Accepted")
 
     tenant.wait("llmprovider/second", timeout=60)
-    assert tenant.message(model="claude-sonnet-4-5").status_code == 200
+    assert tenant.message(model="claude-sonnet-4-6").status_code == 200
 
 
 def test_with_the_api_server_away_requests_go_on_and_readiness_tells_the_age(tenant: Tenant, cluster: Cluster) -> None:
@@ -89,8 +89,8 @@ def test_with_the_api_server_away_requests_go_on_and_readiness_tells_the_age(ten
     assert set(answers) == {200}
     assert {d.status_code for d in details} == {200}
     assert all(d.json()["revision"] for d in details)
-    tenant.with_api_key(models=[{"name": "claude-sonnet-4-5"}, {"name": "claude-haiku-4-5"}])
-    assert tenant.message(model="claude-haiku-4-5").status_code == 200
+    tenant.with_api_key(models=[{"name": "claude-sonnet-4-6"}, {"name": "claude-haiku-5-5"}])
+    assert tenant.message(model="claude-haiku-5-5").status_code == 200
 
 
 def test_a_proxy_restarted_with_the_control_plane_away_serves_on_what_it_knew(tenant: Tenant, cluster: Cluster) -> None:
@@ -161,7 +161,7 @@ def test_two_operators_at_once_do_the_work_once_and_the_second_takes_over(tenant
     try:
         tenant.with_api_key()
         cluster.kubectl("delete", "pod", "-n", SYSTEM, leader, "--grace-period=0", "--force", "--wait=false")
-        tenant.provider("later", models=[{"name": "claude-haiku-4-5"}], wait=False)
+        tenant.provider("later", models=[{"name": "claude-haiku-5-5"}], wait=False)
         tenant.wait("llmprovider/later", timeout=60)
     finally:
         cluster.kubectl("scale", "-n", SYSTEM, "deployment/headgate-operator", "--replicas=1")
@@ -171,7 +171,7 @@ def test_two_operators_at_once_do_the_work_once_and_the_second_takes_over(tenant
         f"{tenant.namespace}/llmproviders/anthropic/api-key", mount_point="headgate"
     )
     assert record["data"]["current_version"] == 1
-    assert tenant.message(model="claude-haiku-4-5").status_code == 200
+    assert tenant.message(model="claude-haiku-5-5").status_code == 200
 
 
 def test_a_change_of_the_fleet_drains_open_streams_instead_of_cutting_them(tenant: Tenant, cluster: Cluster) -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 
 from headgate_api.clock import SystemClock
-from headgate_dev.cluster import Cluster
+from headgate_dev.cluster import Cluster, ClusterError
 from headgate_dev.demo import cast
 from headgate_dev.demo.stage import Stage
 from headgate_dev.emulator import EmulatorThread, TokenState, throwaway_tls
@@ -52,7 +52,15 @@ class Demo:
         for command in (
             ("create", "namespace", cast.NAMESPACE),
             ("create", "serviceaccount", "agent", "-n", cast.NAMESPACE),
-            ("create", "rolebinding", cast.OWNER, "-n", cast.NAMESPACE, "--clusterrole=cluster-admin", f"--user={cast.OWNER}"),
+            (
+                "create",
+                "rolebinding",
+                cast.OWNER,
+                "-n",
+                cast.NAMESPACE,
+                "--clusterrole=cluster-admin",
+                f"--user={cast.OWNER}",
+            ),
         ):
             self._cluster.kubectl(*command)
 
@@ -79,7 +87,9 @@ class Demo:
         self._apply(cast.secret("alice-claude", "credentials.json", json.dumps({"claudeAiOauth": file})))
         self._apply(cast.provider(self._vendor.url, self._vendor.ca_pem, ["Subscription", "APIKey"]))
         self._apply(cast.account())
-        self._wait("subscriptionaccount/alice", 'jsonpath={.status.conditions[?(@.type=="Ready")].reason}=NotAcknowledged')
+        self._wait(
+            "subscriptionaccount/alice", 'jsonpath={.status.conditions[?(@.type=="Ready")].reason}=NotAcknowledged'
+        )
         self._conditions("subscriptionaccount/alice")
         self._stage.say("alice reads it and acknowledges, as herself:")
         self._apply(cast.account(self._clock), as_user=cast.OWNER)
@@ -94,7 +104,9 @@ class Demo:
         trace_id = self._ask("third", "write 12 words")
         reason = 'jsonpath={.status.conditions[?(@.type=="FallbackActive")].reason}=Revoked'
         self._wait("llmprovider/anthropic", reason)
-        self._wait("subscriptionaccount/alice", 'jsonpath={.status.conditions[?(@.type=="CredentialValid")].reason}=Revoked')
+        self._wait(
+            "subscriptionaccount/alice", 'jsonpath={.status.conditions[?(@.type=="CredentialValid")].reason}=Revoked'
+        )
         self._conditions("llmprovider/anthropic")
         self._conditions("subscriptionaccount/alice")
         self._show("get", "llmproviders,subscriptionaccounts", "-n", cast.NAMESPACE)
@@ -118,7 +130,9 @@ class Demo:
     def _conditions(self, resource: str) -> None:
         self._stage.command(f"kubectl get {resource} -n {cast.NAMESPACE} -o yaml   # .status.conditions")
         for condition in self._cluster.get(resource, "-n", cast.NAMESPACE)["status"]["conditions"]:
-            self._stage.say(f"{condition['type']:<17} {condition['status']:<6} {condition['reason']:<17} {condition['message']}")
+            self._stage.say(
+                f"{condition['type']:<17} {condition['status']:<6} {condition['reason']:<17} {condition['message']}"
+            )
 
     def _ask(self, name: str, prompt: str) -> str:
         """Run an agent pod and print its text as it arrives; return the trace id. Raises RuntimeError when it was refused."""
@@ -131,7 +145,7 @@ class Demo:
         seen = 0
         deadline = time.monotonic() + _AGENT_TIMEOUT
         while time.monotonic() < deadline:
-            lines = self._cluster.pod_log(cast.NAMESPACE, name).splitlines()
+            lines = self._log_of(name)
             for line in lines[seen:]:
                 if not line.startswith("{"):
                     raise RuntimeError("\n".join(lines))
@@ -147,6 +161,13 @@ class Demo:
             seen = len(lines)
             time.sleep(0.05)
         raise RuntimeError(f"the agent pod {name} said nothing more for {_AGENT_TIMEOUT:.0f} s")
+
+
+    def _log_of(self, pod: str) -> list[str]:
+        try:
+            return self._cluster.pod_log(cast.NAMESPACE, pod).splitlines()
+        except ClusterError:  # its container has not started yet
+            return []
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from headgate_api import acknowledgement, names
 from headgate_api.clock import Clock, rfc3339
 
 NAMESPACE: Final = "team-a"
-MODEL: Final = "claude-sonnet-4-5"
+MODEL: Final = "claude-sonnet-4-6"
 OWNER: Final = "alice"
 
 

@@ -53,15 +53,17 @@ def plan_container(
     Raises MissingReferenceError when a required Secret, ConfigMap or key is not there.
     """
     declared = _declared(pod, container, config_maps, secrets)
-    given = {
+    local_ports = {variable(key): str(port) for key, port in ports.items()}
+    environment = {
         **machine.environment,
         "KUBERNETES_SERVICE_HOST": machine.api_host,
         "KUBERNETES_SERVICE_PORT": str(machine.api_port),
-        **{variable(key): str(port) for key, port in ports.items()},
+        **local_ports,
     }
-    environment = dict(given)
     for name, value, literal in declared:
-        environment[name] = expand(value, environment) if literal else value
+        # A pod says its declared port there; on this machine many pods would fight over it.
+        if name not in local_ports:
+            environment[name] = expand(value, environment) if literal else value
     rewrite = PathRewriter(container, volumes)
     declared_names = {name for name, _, _ in declared}
     environment = {name: rewrite(value) if name in declared_names else value for name, value in environment.items()}
