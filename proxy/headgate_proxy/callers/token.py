@@ -17,6 +17,8 @@ from headgate_proxy.callers.keys import KeySet
 MAX_TOKEN_BYTES: Final = 16 * 1024
 _SKEW_SECONDS: Final = 30
 """How far the clocks of API server and proxy may differ for ``nbf`` and ``iat``."""
+_UNREADABLE: Final = (jwt.PyJWTError, ValueError, RecursionError)
+"""What a hostile token may raise: text that is no UTF-8 and JSON nested without end never reach PyJWT's own checks."""
 _ONLY_SIGNATURE: Final[Any] = {
     "verify_signature": True,
     "verify_exp": False,  # times, issuer and audience are judged below: by our clock and with messages that help
@@ -69,7 +71,7 @@ def _signed_claims(token: str, keys: KeySet, audience: str) -> dict[str, Any]:
         _refuse(f"the credential is larger than any ServiceAccount token; {wanted}")
     try:
         header = jwt.get_unverified_header(token)
-    except jwt.PyJWTError:
+    except _UNREADABLE:
         _refuse(f"the credential is not a ServiceAccount token; {wanted}")
     kid = header.get("kid")
     key = keys.keys.get(kid) if isinstance(kid, str) else None
@@ -79,7 +81,7 @@ def _signed_claims(token: str, keys: KeySet, audience: str) -> dict[str, Any]:
         _refuse(f"the token uses extensions that ServiceAccount tokens do not have; {wanted}")
     try:
         claims: dict[str, Any] = jwt.decode(token, key, algorithms=[key.algorithm_name], options=_ONLY_SIGNATURE)
-    except jwt.PyJWTError:
+    except _UNREADABLE:
         _refuse(f"the token's signature is not that of this cluster; {wanted}")
     return claims
 
