@@ -37,12 +37,34 @@ def etcd_command(binary: Path, data: Path, ports: Ports) -> list[str]:
     ]
 
 
-def apiserver_command(binary: Path, pki: ClusterPKI, token_file: Path, ports: Ports) -> list[str]:
-    """Return kube-apiserver's command line: TLS, RBAC and Node authorization, tokens signed with real keys."""
+def apiserver_command(
+    binary: Path,
+    pki: ClusterPKI,
+    token_file: Path,
+    ports: Ports,
+    *,
+    address: str = "127.0.0.1",
+    kubelet_client: tuple[Path, Path] | None = None,
+) -> list[str]:
+    """Return kube-apiserver's command line: TLS, RBAC and Node authorization, tokens signed with real keys.
+
+    ``address`` is where it listens. ``kubelet_client`` (certificate, key) is for a cluster of real pods: with it the API
+    server reaches the kubelet (logs, exec), and pods reach the API server through the Service `kubernetes`.
+    """
+    if kubelet_client is None:
+        # No EndpointSlice of the API server itself: they refuse loopback addresses.
+        pods = ["--endpoint-reconciler-type=none"]
+    else:
+        certificate, key = kubelet_client
+        pods = [
+            f"--kubelet-client-certificate={certificate}",
+            f"--kubelet-client-key={key}",
+            "--kubelet-preferred-address-types=InternalIP",
+        ]
     return [
         str(binary),
         f"--etcd-servers=http://127.0.0.1:{ports.etcd_client}",
-        "--bind-address=127.0.0.1",
+        f"--bind-address={address}",
         f"--secure-port={ports.apiserver}",
         f"--tls-cert-file={pki.server_cert_file}",
         f"--tls-private-key-file={pki.server_key_file}",
@@ -55,10 +77,14 @@ def apiserver_command(binary: Path, pki: ClusterPKI, token_file: Path, ports: Po
         "--authorization-mode=RBAC,Node",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
-        # No EndpointSlice of the API server itself: they refuse loopback addresses.
-        "--endpoint-reconciler-type=none",
         "--profiling=false",
+        *pods,
     ]
+
+
+def scheduler_command(binary: Path, kubeconfig: Path) -> list[str]:
+    """Return kube-scheduler's command line: one, no port."""
+    return [str(binary), f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0", "--profiling=false"]
 
 
 def controller_manager_command(binary: Path, kubeconfig: Path, pki: ClusterPKI) -> list[str]:

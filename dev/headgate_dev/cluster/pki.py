@@ -16,9 +16,12 @@ _SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.de
 
 
 class ClusterPKI:
-    """Key material below ``folder``: made once, files of mode 0600."""
+    """Key material below ``folder``: made once, files of mode 0600.
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    The server's certificate names the loopback address, its Service's address and ``addresses``.
+    """
+
+    def __init__(self, folder: Path, clock: Clock, addresses: tuple[str, ...] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._clock = clock
@@ -31,7 +34,7 @@ class ClusterPKI:
         self._ca_name = _name("headgate-dev-ca", ())
         authority = self._certificate(self._ca_name, self._ca_key.public_key(), authority=True)
         self._write(self.ca_file, authority.public_bytes(serialization.Encoding.PEM))
-        self._make_server_certificate()
+        self._make_server_certificate(("127.0.0.1", "10.0.0.1", *addresses))
         self._make_issuer_keys()
 
     def client_certificate(self, user: str, groups: tuple[str, ...]) -> tuple[bytes, bytes]:
@@ -44,11 +47,20 @@ class ClusterPKI:
         """Return the public key that verifies the cluster's ServiceAccount tokens."""
         return self.issuer_public_file.read_text()
 
-    def _make_server_certificate(self) -> None:
+    def write_client_certificate(self, name: str, user: str, groups: tuple[str, ...]) -> tuple[Path, Path]:
+        """Write a client certificate for a program that takes files; return (certificate file, key file)."""
+        paths = self._folder / f"{name}.crt", self._folder / f"{name}.key"
+        for path, content in zip(paths, self.client_certificate(user, groups), strict=True):
+            self._write(path, content)
+        return paths
+
+    def _make_server_certificate(self, addresses: tuple[str, ...]) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
-        addresses = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("10.0.0.1"))
         names = x509.SubjectAlternativeName(
-            [*(x509.DNSName(name) for name in _SERVER_NAMES), *(x509.IPAddress(address) for address in addresses)]
+            [
+                *(x509.DNSName(name) for name in _SERVER_NAMES),
+                *(x509.IPAddress(ipaddress.ip_address(address)) for address in addresses),
+            ]
         )
         certificate = self._certificate(
             _name("kube-apiserver", ()), key.public_key(), usage=ExtendedKeyUsageOID.SERVER_AUTH, names=names

@@ -8,12 +8,15 @@ from headgate_dev.toolchain import TOOLS, ToolchainError, find_tools
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print one path per named tool (all of them by default); return the exit code."""
+    """Print one path per named tool (those of the development cluster by default); return the exit code."""
     parser = argparse.ArgumentParser(prog="headgate dev tools", description=__doc__)
-    parser.add_argument("tools", nargs="*", metavar="TOOL", help=f"default: all of {', '.join(TOOLS)}")
+    default = [name for name, tool in TOOLS.items() if not tool.real_node]
+    parser.add_argument(
+        "tools", nargs="*", metavar="TOOL", help=f"of {', '.join(TOOLS)}; default: {', '.join(default)}"
+    )
     arguments = parser.parse_args(argv)
     try:
-        for name, path in find_tools(arguments.tools or TOOLS).items():
+        for name, path in find_tools(arguments.tools or default).items():
             print(f"{name}\t{path}")
     except ToolchainError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -31,6 +31,8 @@ class Tool:
     name: str
     tool_set: ToolSet
     package: str
+    real_node: bool = False
+    """Whether only a node with real containers runs it; the development cluster does without."""
     in_envtest: bool = False
     """Whether the published envtest archives carry it (and so a KUBEBUILDER_ASSETS folder may)."""
 
@@ -45,13 +47,17 @@ def _kubernetes_ldflags(version: str) -> str:
 ETCD: Final = ToolSet("etcd", "v3.6.8", ldflags="-s -w")
 KUBERNETES: Final = ToolSet("kubernetes", "v1.36.3", ldflags=_kubernetes_ldflags("v1.36.3"))
 HELM: Final = ToolSet("helm", "v3.22.0", ldflags="-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0")
+COREDNS: Final = ToolSet("coredns", "v1.12.4", ldflags="-s -w")
 
-# A real node (kubelet, kube-proxy, kube-scheduler) joins here: add it to go/kubernetes/tools.go and to this list.
 _ALL: Final = (
     Tool("etcd", ETCD, ".", in_envtest=True),
     Tool("kube-apiserver", KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver", in_envtest=True),
     Tool("kube-controller-manager", KUBERNETES, "k8s.io/kubernetes/cmd/kube-controller-manager"),
     Tool("kubectl", KUBERNETES, "k8s.io/kubernetes/cmd/kubectl", in_envtest=True),
+    Tool("kube-scheduler", KUBERNETES, "k8s.io/kubernetes/cmd/kube-scheduler", real_node=True),
+    Tool("kubelet", KUBERNETES, "k8s.io/kubernetes/cmd/kubelet", real_node=True),
+    Tool("kube-proxy", KUBERNETES, "k8s.io/kubernetes/cmd/kube-proxy", real_node=True),
+    Tool("coredns", COREDNS, "github.com/coredns/coredns", real_node=True),
     Tool("helm", HELM, "helm.sh/helm/v3/cmd/helm"),
 )
 
