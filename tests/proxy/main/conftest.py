@@ -76,8 +76,8 @@ class ProxyProcess:
     def metrics(self) -> str:
         return httpx.get(f"{self.admin}/metrics", timeout=5).text
 
-    def wait_for_reason(self, reason: str, seconds: float = 30) -> dict[str, Any]:
-        """Probe, as a kubelet does, until the answer gives this reason; return it."""
+    def wait_for_reason(self, reason: str, containing: str = "", seconds: float = 60) -> dict[str, Any]:
+        """Probe, as a kubelet does, until the answer gives this reason and holds this text; return it."""
         until = time.monotonic() + seconds
         seen: object = None
         while time.monotonic() < until:
@@ -86,10 +86,10 @@ class ProxyProcess:
                 seen = self.probe()
             except httpx.TransportError as error:
                 seen = error
-            if isinstance(seen, dict) and seen["reason"] == reason:
+            if isinstance(seen, dict) and seen["reason"] == reason and containing in str(seen):
                 return seen
             time.sleep(0.05)
-        raise AssertionError(f"/readyz never said {reason}: {seen}\n{self.file('stderr').read_text()}")
+        raise AssertionError(f"/readyz never said {reason} {containing}: {seen}\n{self.file('stderr').read_text()}")
 
     def ask(self, token: str, text: str = "hello", *, headers: dict[str, str] | None = None) -> tuple[int, Any]:
         """Send one message that is not streamed; return status and JSON."""
