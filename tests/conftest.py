@@ -1,11 +1,21 @@
 """Fixtures every subsystem shares: one real cluster per test run, one namespace per test."""
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from headgate_dev.cluster import Cluster
+
+
+def pytest_configure() -> None:
+    """Keep plugins from making an event loop only to lose it.
+
+    Before a synchronous test they ask for "the current loop"; where nobody has said that there is none, asyncio makes one,
+    and the warning about the loop nobody closed fails whichever test runs when it is collected.
+    """
+    asyncio.set_event_loop(None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

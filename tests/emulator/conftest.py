@@ -1,4 +1,3 @@
-import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -14,12 +13,6 @@ OAUTH_HEADERS = {
     "anthropic-beta": "oauth-2025-04-20",
     "anthropic-version": "2023-06-01",
 }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_loop_outside_a_test() -> None:
-    """Keep looptime's hook, which asks for the current loop before tests without one, from making one nobody closes."""
-    asyncio.set_event_loop(None)
 
 
 @pytest.fixture

@@ -144,8 +144,15 @@ class Emulator:
     async def __aexit__(self, *_: object) -> None:
         self._holds.release_all()
         if self._runner is not None:
+            connections = self._runner.server.connections if self._runner.server else []
+            transports = [each.transport for each in connections if each.transport is not None]
             await self._runner.cleanup()
             self._runner = None
+            # A client that keeps its connection need not answer the TLS goodbye: the emulator does not wait for it.
+            for transport in transports:
+                transport.abort()
+            while any(each.transport is not None for each in connections):
+                await asyncio.sleep(0)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self._received += 1

@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 
 from headgate_proxy.anthropic.request import RequestHead, read_head, replace_model
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
+leaves = st.none() | st.integers() | st.text(max_size=8)
+values = leaves | st.lists(leaves, max_size=2) | st.dictionaries(st.sampled_from(["model", 'a"b', "x"]), leaves)
 members = st.dictionaries(
     st.text(max_size=6) | st.sampled_from(["Model", "messages", "system"]), values, max_size=4
 ).map(lambda d: {name: value for name, value in d.items() if name not in ("model", "stream")})

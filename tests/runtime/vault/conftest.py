@@ -1,6 +1,5 @@
 """A real OpenBao of this folder's own, set up with the contract's policies and a jwt auth method whose key we hold."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,12 +43,6 @@ class Bao:
 def _ports() -> Ports:
     first, second = free_ports(2)
     return Ports(**dict.fromkeys(Ports.__dataclass_fields__, 0) | {"openbao": first, "openbao_cluster": second})
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_stray_event_loop() -> None:
-    """Keep pytest-asyncio from making an event loop it never closes: it asks for the present one, and Python makes one."""
-    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,88 @@
+"""What is remembered of a credential, for how long, and what the reporter is told."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from headgate_api.clock import ManualClock
+from headgate_api.reasons import AuthMode, SkipReason
+from headgate_proxy.selection.states import Failure, Fallback
+from headgate_proxy.selection.verdicts import FORGET_FALLBACK, RECHECK, Verdicts
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+REVOKED = Failure(SkipReason.REVOKED, 401, marks=True)
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = ManualClock(NOW)
+        self.changes = 0
+        self.verdicts = Verdicts(self.clock, self._changed)
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_refusal_stays_with_its_version(world: World, held: Any) -> None:
+    world.verdicts.failed(held("a"), REVOKED)
+    world.verdicts.failed(held("a"), REVOKED)
+    assert world.changes == 1
+    assert world.verdicts.against(held("a")) is not None
+    assert world.verdicts.against(held("a", 2)) is None
+
+    world.verdicts.succeeded(held("a", 2))
+    world.verdicts.failed(held("a", 1), REVOKED)  # a slow answer about the old version
+    assert [(o.version, o.valid) for o in world.verdicts.observations()] == [(2, True)] or world.verdicts.against(
+        held("a", 2)
+    ) is None
+
+
+def test_a_refused_credential_is_tried_again_after_a_while_and_reported_until_it_works(world: World, held: Any) -> None:
+    world.verdicts.failed(held("a"), REVOKED)
+    world.clock.advance(RECHECK.total_seconds())
+    assert world.verdicts.against(held("a")) is None
+    assert [o.valid for o in world.verdicts.observations()] == [False]
+    world.verdicts.succeeded(held("a"))
+    assert [o.valid for o in world.verdicts.observations()] == [True]
+
+
+def test_a_limit_ends_at_its_reset(world: World, held: Any) -> None:
+    world.verdicts.failed(held("a"), Failure(SkipReason.RATE_LIMITED, 429, NOW + timedelta(seconds=30), marks=True))
+    assert world.verdicts.against(held("a")) is not None
+    assert [(o.valid, o.until) for o in world.verdicts.observations()] == [(True, NOW + timedelta(seconds=30))]
+    world.clock.advance(30)
+    assert world.verdicts.against(held("a")) is None
+    assert world.verdicts.observations() == ()
+
+
+def test_what_is_not_the_credentials_fault_is_not_remembered(world: World, held: Any) -> None:
+    world.verdicts.failed(held("a"), Failure(SkipReason.UNAVAILABLE, 529))
+    assert world.verdicts.observations() == ()
+    assert world.changes == 0
+
+
+def test_a_fallback_is_active_until_the_first_mode_works_again(world: World, provider: Any) -> None:
+    one = provider()
+    fallback = Fallback(AuthMode.SUBSCRIPTION, AuthMode.API_KEY, SkipReason.REVOKED, "a")
+    world.verdicts.went(one, AuthMode.SUBSCRIPTION, fallback)
+    world.clock.advance(1)
+    world.verdicts.went(one, AuthMode.SUBSCRIPTION, fallback)
+    assert world.changes == 1
+    assert [(f.provider, f.reason, f.at) for f in world.verdicts.fallbacks()] == [("p", "Revoked", NOW)]
+    world.verdicts.went(one, AuthMode.API_KEY, None)  # another caller, whose first mode this is
+    assert len(world.verdicts.fallbacks()) == 1
+    world.verdicts.went(one, AuthMode.SUBSCRIPTION, None)
+    assert world.verdicts.fallbacks() == ()
+
+
+def test_a_passing_trouble_is_forgotten_when_no_request_meets_it_any_more(world: World, provider: Any) -> None:
+    fallback = Fallback(AuthMode.SUBSCRIPTION, AuthMode.API_KEY, SkipReason.UNAVAILABLE)
+    world.verdicts.went(provider(), AuthMode.SUBSCRIPTION, fallback)
+    world.clock.advance(FORGET_FALLBACK.total_seconds())
+    assert world.verdicts.fallbacks() == ()
