@@ -67,8 +67,8 @@ class Verdicts:
         if not failure.marks:
             return
         now = self._clock.now()
-        before = self._against.get(held.path)
-        if before is not None and before.version > held.version:
+        before, accepted = self._against.get(held.path), self._accepted.get(held.path)
+        if any(known is not None and known.version > held.version for known in (before, accepted)):
             return  # a slow answer about a version that has been replaced meanwhile
         until = now + RECHECK if failure.reason in _LASTING else failure.until or now + FORGET_LIMIT
         self._against[held.path] = Verdict(held.version, failure.reason, until, now, failure.until)

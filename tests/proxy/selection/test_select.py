@@ -101,6 +101,7 @@ accounts = st.lists(
 )
 reasons = st.dictionaries(st.sampled_from(["a", "b", "c", "key"]), st.sampled_from(list(SkipReason)))
 tables = st.fixed_dictionaries({row: st.sampled_from(["Allow", "Deny"]) for row in ROWS})
+lost = st.sets(st.sampled_from(["a", "b", "key"]))
 modes = st.permutations(["Subscription", "APIKey"]) | st.sampled_from([["APIKey"], ["Subscription"]])
 
 
