@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from headgate_api.reasons import NOT_CONFIGURED, AuthMode, SkipReason, boundary_of
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.selection.explain import fallback_header, why_not
-from headgate_proxy.selection.select import Situation, select
+from headgate_proxy.selection.select import Candidate, Situation, select
 from headgate_proxy.selection.states import Exhausted, Held, Selection
 from headgate_proxy.selection.verdicts import LIMITS, Verdict
 
@@ -56,7 +56,10 @@ def test_a_selector_narrows_and_pool_opens(provider: Any, vault: Any) -> None:
 
 def test_one_denied_reason_among_several_accounts_keeps_the_money(provider: Any, vault: Any) -> None:
     both = provider(accounts=[{"name": "a"}, {"name": "b"}], fallback={"revoked": "Allow"})
-    failed = {(AuthMode.SUBSCRIPTION, "a"): SkipReason.REVOKED, (AuthMode.SUBSCRIPTION, "b"): SkipReason.UNAVAILABLE}
+    failed: dict[Candidate, SkipReason] = {
+        (AuthMode.SUBSCRIPTION, "a"): SkipReason.REVOKED,
+        (AuthMode.SUBSCRIPTION, "b"): SkipReason.UNAVAILABLE,
+    }
     decision = select(both, AGENT, situation(vault), failed)
     assert isinstance(decision, Exhausted)
     assert decision.denied is not None
