@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from headgate_api.report import CredentialObservation, FallbackObservation
 from headgate_api.resources.base import Observation
+from headgate_api.snapshot import AccountEntry, ProviderEntry
 from headgate_operator.broker.reports import Reports
-from headgate_operator.delivery.published import Published
+from headgate_operator.delivery.published import Published, form_of
 from headgate_operator.engine.keys import Key
 
 
@@ -16,9 +17,9 @@ class ReportedEdge:
         self._reports = reports
         self._published = published
 
-    def programmed(self, key: Key, generation: int) -> Observation:
-        """Return the Programmed condition of an object: whether all live proxies run this generation."""
-        return self._published.programmed(key, generation)
+    def programmed(self, key: Key, entry: ProviderEntry | AccountEntry) -> Observation:
+        """Return the Programmed condition of an object: whether all live proxies serve what ``entry`` says of it."""
+        return self._published.programmed(key, entry.generation, form_of(entry))
 
     def fallbacks(self, key: Key) -> Sequence[FallbackObservation]:
         """Return the fallbacks of a provider that are active now on any live proxy, newest first."""

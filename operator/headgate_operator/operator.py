@@ -166,9 +166,9 @@ class Operator:
         self._enqueue(self._neighbours.fleets)
 
     def _reported(self, keys: set[Key]) -> None:
-        """Take what a report concerns; a fleet that moved on concerns the providers it serves."""
+        """Take what a report concerns; a fleet that moved on concerns what it serves."""
         moved = any(key.kind == ProxyFleet.KIND for key in keys)
-        self._enqueue(keys | (self._neighbours.providers if moved else set()))
+        self._enqueue(keys | (self._neighbours.served if moved else set()))
 
     def _enqueue(self, keys: Iterable[Key]) -> None:
         if self._engine is not None:

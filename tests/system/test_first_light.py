@@ -186,6 +186,7 @@ def test_bytes_pass_both_ways_as_they_are(tenant: Tenant) -> None:
     odd = odd.replace("MODEL", MODEL)
 
     response = post_bytes(tenant, odd.encode())
+    tenant.vendor.wait_until(lambda: tenant.vendor.requests[-1].done)
 
     assert response == tenant.vendor.requests[-1].response_body
     assert tenant.vendor.requests[-1].body == odd.encode()

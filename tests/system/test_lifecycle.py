@@ -14,7 +14,9 @@ from .tenant import Tenant, eventually
 
 def vault_data(cluster: Cluster, path: str) -> dict[str, object] | None:
     try:
-        found = cluster.bao.client().secrets.kv.v2.read_secret_version(path, mount_point="headgate")
+        found = cluster.bao.client().secrets.kv.v2.read_secret_version(
+            path, mount_point="headgate", raise_on_deleted_version=True
+        )
     except InvalidPath:
         return None
     return dict(found["data"]["data"])
@@ -122,14 +124,13 @@ def test_the_secret_of_an_account_is_emptied_once_vault_has_it_and_its_return_ch
     ("content", "expected"),
     [
         ("not json", "JSON"),
-        ("[]", "claudeAiOauth"),
+        ("[]", "not an object"),
         ('{"claudeAiOauth": {}}', "accessToken"),
         (json.dumps({"claudeAiOauth": {"accessToken": "emulated-x", "expiresAt": "soon"}}), "expiresAt"),
     ],
 )
 def test_a_malformed_credential_file_is_told_what_is_wrong(tenant: Tenant, content: str, expected: str) -> None:
     tenant.provider(auth={"modes": ["Subscription"]}, wait=False)
-    tenant.account()
     tenant.secret("bad", **{"credentials.json": content})
     tenant.account(credential={"importSecretRef": {"name": "bad", "key": "credentials.json"}})
 

@@ -1,10 +1,13 @@
 """What the plan of a SubscriptionAccount depends on, read afresh for every step."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from headgate_api.report import CredentialObservation
 from headgate_api.resources import LLMProvider, SubscriptionAccount
+from headgate_api.resources.base import Observation
 from headgate_api.secret import Secret
+from headgate_api.snapshot import AccountEntry
 from headgate_api.vault import AccessRecord, GrantRecord
 from headgate_operator.credentials.secretview import SecretView
 from headgate_operator.credentials.store import Stored
@@ -18,6 +21,8 @@ class ObservedAccount:
     body: Object
     account: SubscriptionAccount
     provider: LLMProvider | None
+    programmed: Callable[[AccountEntry], Observation]
+    """Do all live proxies serve what this entry says? Asked about the status that the plan arrives at."""
     secret: SecretView | None = None
     hash_key: Secret | None = None
     grant: Stored[GrantRecord] = Stored(None, 0)  # noqa: RUF009 - frozen

@@ -24,6 +24,7 @@ from headgate_operator.credentials.plan import (
     retry_in,
     soonest,
 )
+from headgate_operator.delivery.assemble import account_entry
 
 _TOLD: Final = {
     ConditionType.ACKNOWLEDGED: True,
@@ -49,10 +50,13 @@ def plan(seen: ObservedAccount, now: datetime) -> Plan:
 def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
     account, before = seen.account, seen.account.status.conditions
     acknowledgement, suspended = acknowledged(account), _suspended(seen)
+    told = account.status.model_copy(update={"credential": grant.status})
+    programmed = seen.programmed(account_entry(account.model_copy(update={"status": told})))
     observations = (
-        _ready(seen, acknowledgement, suspended, grant.valid, before),
+        _ready(seen, acknowledgement, suspended, grant.valid, programmed, before),
         acknowledgement,
         grant.valid,
+        programmed,
         suspended,
     )
     status = SubscriptionAccountStatus(
@@ -62,10 +66,10 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
         conditions=merge_conditions(before, observations, generation=account.metadata.generation, now=now),
     )
     expiry = grant.expires_at
-    told = notes_on_change(before, observations, _TOLD)
+    notes = notes_on_change(before, observations, _TOLD)
     return Plan(
         grant.action,
-        notes=(*told, grant.note) if grant.note is not None else told,
+        notes=(*notes, grant.note) if grant.note is not None else notes,
         status=_changed(seen, status),
         requeue=soonest(
             RECHECK_SECONDS if account.spec.credential.import_secret_ref is not None else None,
@@ -87,6 +91,7 @@ def _ready(
     acknowledgement: Observation,
     suspended: Observation,
     valid: Observation,
+    programmed: Observation,
     before: Sequence[Condition],
 ) -> Observation:
     """Return Ready: the first thing in the way, or True. While Vault is away, Ready stays as it was."""
@@ -104,6 +109,8 @@ def _ready(
         return Observation(ConditionType.READY, was_ready, valid.reason, f"as last known; {valid.message}")
     if not valid.status:
         return Observation(ConditionType.READY, False, valid.reason, valid.message)
+    if not programmed.status:
+        return Observation(ConditionType.READY, False, programmed.reason, f"Programmed: {programmed.message}")
     return Observation(ConditionType.READY, True, ConditionReason.READY, "requests may use this account")
 
 

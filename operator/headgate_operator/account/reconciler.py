@@ -1,5 +1,7 @@
 """Reads everything a SubscriptionAccount's plan depends on, and has the plan carried out."""
 
+from functools import partial
+
 from headgate_api.redaction import Redactor
 from headgate_api.resources import LLMProvider, SubscriptionAccount
 from headgate_api.vault import access_path
@@ -38,8 +40,9 @@ class AccountReconciler:
         provider = LLMProvider.from_wire(found) if found is not None else None
         ref = account.spec.credential.import_secret_ref
         secret = await secret_view(self._kube, self._redactor, key.namespace, ref)
+        programmed = partial(self._edge.programmed, key)
         if trouble is not None:
-            return ObservedAccount(body, account, provider, secret, trouble=str(trouble))
+            return ObservedAccount(body, account, provider, programmed, secret, trouble=str(trouble))
         try:
             grant = await self._store.grant(*account.key)
             access = await self._store.access(*account.key)
@@ -47,8 +50,8 @@ class AccountReconciler:
             hash_key = await self._store.hash_key() if needs_hash else None
         except VaultError as error:
             self._executor.note_trouble(error)
-            return ObservedAccount(body, account, provider, secret, trouble=str(error))
+            return ObservedAccount(body, account, provider, programmed, secret, trouble=str(error))
         for stored in (grant, access):
             remember(self._redactor, stored)
         verdict = self._edge.verdict(access_path(*account.key), access.version) if access.version else None
-        return ObservedAccount(body, account, provider, secret, hash_key, grant, access, verdict=verdict)
+        return ObservedAccount(body, account, provider, programmed, secret, hash_key, grant, access, verdict=verdict)

@@ -147,7 +147,8 @@ def _nothing(asked: Question) -> Refused:
         return Refused(ConditionReason.SECRET_INVALID, asked.content_problem)
     return Refused(
         ConditionReason.SECRET_KEY_NOT_FOUND,
-        f"{where} does not exist; add the key to the Secret, or correct importSecretRef.key",
+        f"{where} does not exist (the Secret has {', '.join(asked.secret.keys) or 'no keys'}); add the key to the Secret, or "
+        "correct importSecretRef.key",
     )
 
 

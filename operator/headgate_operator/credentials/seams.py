@@ -5,14 +5,15 @@ from typing import Any, Literal, Protocol
 
 from headgate_api.report import CredentialObservation, FallbackObservation
 from headgate_api.resources.base import Observation
+from headgate_api.snapshot import AccountEntry, ProviderEntry
 from headgate_operator.engine.keys import Key
 
 
 class Edge(Protocol):
     """What is known of the proxies from what was published and what they report."""
 
-    def programmed(self, key: Key, generation: int) -> Observation:
-        """Return the Programmed condition of an object: whether all live proxies run this generation."""
+    def programmed(self, key: Key, entry: ProviderEntry | AccountEntry) -> Observation:
+        """Return the Programmed condition of an object: whether all live proxies serve what ``entry`` says of it."""
 
     def fallbacks(self, key: Key) -> Sequence[FallbackObservation]:
         """Return the fallbacks of a provider that are active now, on any live proxy."""

@@ -30,6 +30,8 @@ class SecretView:
     content: Secret | None
     origins: tuple[str, ...] | None
     """From the annotation; None: not set."""
+    keys: tuple[str, ...] = ()
+    """The keys it does have, for people who look for a misspelt one."""
     kept: str | None = None
     problem: str | None = None
     """What is wrong with the Secret itself: an annotation or an encoding that cannot be read."""
@@ -70,6 +72,7 @@ def view(body: Mapping[str, Any], ref: SecretKeyRef) -> SecretView:
         resource_version=str(metadata.get("resourceVersion", "")),
         content=content,
         origins=origins,
+        keys=tuple(sorted(body.get("data") or {})),
         kept="it is immutable" if body.get("immutable") else _kept(metadata),
         problem=problem,
     )

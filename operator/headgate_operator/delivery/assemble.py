@@ -56,12 +56,13 @@ def assemble(
             issuer=keys.issuer,
             jwks=dict(keys.jwks),
         ),
-        providers=tuple(_provider(p) for p in sorted(served, key=lambda p: p.key)),
-        accounts=tuple(_account(a) for a in sorted(members, key=lambda a: a.key)),
+        providers=tuple(provider_entry(p) for p in sorted(served, key=lambda p: p.key)),
+        accounts=tuple(account_entry(a) for a in sorted(members, key=lambda a: a.key)),
     )
 
 
-def _provider(provider: LLMProvider) -> ProviderEntry:
+def provider_entry(provider: LLMProvider) -> ProviderEntry:
+    """Return the entry of a provider as its spec and status stand; an unguarded object has its stable form alone."""
     namespace, name = provider.key
     auth, known = provider.spec.auth, provider.status.api_key
     pointer = None
@@ -79,7 +80,8 @@ def _provider(provider: LLMProvider) -> ProviderEntry:
     )
 
 
-def _account(account: SubscriptionAccount) -> AccountEntry:
+def account_entry(account: SubscriptionAccount) -> AccountEntry:
+    """Return the entry of an account as its spec and status stand."""
     namespace, name = account.key
     known = account.status.credential
     pointer = None

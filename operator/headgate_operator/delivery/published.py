@@ -1,4 +1,4 @@
-"""What has been published to which fleet, and so which generation of an object each live proxy serves.
+"""What has been published to which fleet, and so which form of an object each live proxy serves.
 
 Kept by the leader in memory: a new leader learns it by publishing the same content again, which changes nothing.
 """
@@ -12,7 +12,7 @@ from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.report import REPORT_INTERVAL_SECONDS
 from headgate_api.resources import LLMProvider, SubscriptionAccount
 from headgate_api.resources.base import Condition, Observation
-from headgate_api.snapshot import Snapshot
+from headgate_api.snapshot import AccountEntry, ProviderEntry, Snapshot, content_revision
 from headgate_operator.broker.reports import Reports
 from headgate_operator.engine.keys import Key
 
@@ -21,10 +21,18 @@ SETTLING_SECONDS: Final = 3 * REPORT_INTERVAL_SECONDS
 """After a change of leader, what proxies run is unknown until each has reported once."""
 
 
-def generations(snapshot: Snapshot) -> dict[Key, int]:
-    """Return the generation of each object that a snapshot holds."""
-    held = {Key(LLMProvider.KIND, e.namespace, e.name): e.generation for e in snapshot.providers}
-    return held | {Key(SubscriptionAccount.KIND, e.namespace, e.name): e.generation for e in snapshot.accounts}
+def form_of(entry: ProviderEntry | AccountEntry) -> str:
+    """Return the content hash of everything a proxy is told of an object, its credential's version included.
+
+    A generation would not do: an import changes what proxies need without changing the spec.
+    """
+    return content_revision(entry.to_wire())
+
+
+def forms(snapshot: Snapshot) -> dict[Key, str]:
+    """Return the form of each object that a snapshot holds."""
+    held = {Key(LLMProvider.KIND, e.namespace, e.name): form_of(e) for e in snapshot.providers}
+    return held | {Key(SubscriptionAccount.KIND, e.namespace, e.name): form_of(e) for e in snapshot.accounts}
 
 
 def programmed_in(bodies: Iterable[Mapping[str, Any]]) -> dict[Key, Condition]:
@@ -43,7 +51,7 @@ class Published:
     def __init__(self, reports: Reports, clock: Clock) -> None:
         self._reports = reports
         self._clock = clock
-        self._history: dict[str, OrderedDict[str, Mapping[Key, int]]] = {}
+        self._history: dict[str, OrderedDict[str, Mapping[Key, str]]] = {}
         self._former: dict[Key, Condition] = {}
         self._since = clock.monotonic()
 
@@ -53,7 +61,7 @@ class Published:
         self._former.clear()
         self._since = self._clock.monotonic()
 
-    def record(self, fleet: str, revision: str, held: Mapping[Key, int]) -> None:
+    def record(self, fleet: str, revision: str, held: Mapping[Key, str]) -> None:
         """Take note that ``revision`` is what the fleet's head names now."""
         history = self._history.setdefault(fleet, OrderedDict())
         history[revision] = held
@@ -80,24 +88,24 @@ class Published:
         if self.settling:
             self._former.update(conditions)
 
-    def programmed(self, key: Key, generation: int) -> Observation:
-        """Return the Programmed observation of an object: do all live proxies serve at least this generation?"""
-        found = self._programmed(key, generation)
+    def programmed(self, key: Key, generation: int, form: str) -> Observation:
+        """Return the Programmed observation of an object: do all live proxies serve this form of it?"""
+        found = self._programmed(key, generation, form)
         former = self._former.get(key)
         if found.status is True or not self.settling or former is None or former.observed_generation != generation:
             return found
         status = {"True": True, "False": False}.get(former.status)
         return Observation(ConditionType.PROGRAMMED, status, former.reason, former.message)
 
-    def _programmed(self, provider: Key, generation: int) -> Observation:
-        fleets = [fleet for fleet, history in self._history.items() if history and provider in _current(history)]
+    def _programmed(self, key: Key, generation: int, form: str) -> Observation:
+        fleets = [fleet for fleet, history in self._history.items() if history and key in _current(history)]
         if not fleets:
             return _observe(False, ConditionReason.PENDING, "no ProxyFleet's snapshot holds this object yet")
         waiting, serving = [], 0
         for fleet in fleets:
             history = self._history[fleet]
             for pod, revision in self._reports.revisions(fleet).items():
-                if history.get(revision or "", {}).get(provider, -1) >= generation:
+                if history.get(revision or "", {}).get(key) == form:
                     serving += 1
                 else:
                     waiting.append(pod)
@@ -113,7 +121,7 @@ class Published:
         return _observe(True, ConditionReason.PROGRAMMED, f"proxies that serve generation {generation}: {serving}")
 
 
-def _current(history: "OrderedDict[str, Mapping[Key, int]]") -> Mapping[Key, int]:
+def _current(history: "OrderedDict[str, Mapping[Key, str]]") -> Mapping[Key, str]:
     return history[next(reversed(history))]
 
 

@@ -46,9 +46,9 @@ class Neighbours:
         return keys
 
     @property
-    def providers(self) -> frozenset[Key]:
-        """Return the providers known now."""
-        return frozenset(self._providers)
+    def served(self) -> frozenset[Key]:
+        """Return the providers and accounts known now: what a fleet's proxies serve."""
+        return frozenset(self._providers | self._provider_of.keys())
 
     @property
     def fleets(self) -> frozenset[Key]:

@@ -14,7 +14,7 @@ from headgate_api.resources.base import Observation, Resource
 from headgate_api.snapshot import Head, SnapshotError, pack
 from headgate_operator.delivery.assemble import assemble
 from headgate_operator.delivery.publish import collect, publish
-from headgate_operator.delivery.published import generations
+from headgate_operator.delivery.published import forms
 from headgate_operator.engine.keys import Key
 from headgate_operator.fleet.manifests import ProxySettings, manifests, selector_of
 from headgate_operator.fleet.signing_keys import SigningKeySource
@@ -81,7 +81,7 @@ class FleetReconciler:
             return Observation(ConditionType.SNAPSHOT_DELIVERED, False, ConditionReason.SPEC_INVALID, message)
         head = Head(revision=revision, chunks=tuple(sorted(chunks)), broker_url=self._broker_url)
         # Known before it is written: a proxy may report the new revision before the write has returned to us.
-        self._services.published.record(fleet.metadata.name, revision, generations(snapshot))
+        self._services.published.record(fleet.metadata.name, revision, forms(snapshot))
         if await publish(self._kube, body, head, chunks):
             self._metrics.snapshots.labels(fleet.metadata.name).inc()
             _log.info("A snapshot is published", extra={"fleet": fleet.metadata.name, "revision": revision})

@@ -10,7 +10,7 @@ from headgate_operator.provider.modes import ModeState
 
 def credentials_ready(states: Sequence[ModeState]) -> Observation:
     """Return CredentialsReady: True when at least one mode can serve; the message tells how each stands."""
-    message = "; ".join(f"{s.mode.value}: {s.message}" for s in states)
+    message = "; ".join(f"{s.mode.value} mode: {s.message}" for s in states)
     first = next((s for s in states if s.usable), None)
     if first is None:
         first = next((s for s in states if s.usable is None), states[0])

@@ -1,11 +1,13 @@
 """What the plan of an LLMProvider depends on, read afresh for every step."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from headgate_api.report import CredentialObservation, FallbackObservation
 from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
 from headgate_api.resources.base import Observation
 from headgate_api.secret import Secret
+from headgate_api.snapshot import ProviderEntry
 from headgate_api.vault import APIKeyRecord
 from headgate_operator.credentials.secretview import SecretView
 from headgate_operator.credentials.store import Stored
@@ -33,7 +35,8 @@ class ObservedProvider:
     fleets: tuple[ProxyFleet, ...]
     accounts: tuple[SubscriptionAccount, ...]
     key: ObservedKey
-    programmed: Observation
+    programmed: Callable[[ProviderEntry], Observation]
+    """Do all live proxies serve what this entry says? Asked about the status that the plan arrives at."""
     fallbacks: tuple[FallbackObservation, ...] = ()
     verdict: CredentialObservation | None = None
     """What the upstream last said of the API key version in use."""

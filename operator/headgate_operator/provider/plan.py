@@ -20,6 +20,7 @@ from headgate_operator.credentials.plan import (
     retry_in,
     soonest,
 )
+from headgate_operator.delivery.assemble import provider_entry
 from headgate_operator.provider.acceptance import accept
 from headgate_operator.provider.apikey import key_plan
 from headgate_operator.provider.conditions import credentials_ready, fallback_active, ready
@@ -59,7 +60,9 @@ def _settled(
     seen: ObservedProvider, states: list[ModeState], key_status: CredentialStatus | None, now: datetime
 ) -> Plan:
     spec = seen.provider.spec
-    parts = (accept(seen.provider, seen.fleets), credentials_ready(states), seen.programmed)
+    told = seen.provider.status.model_copy(update={"api_key": key_status})
+    programmed = seen.programmed(provider_entry(seen.provider.model_copy(update={"status": told})))
+    parts = (accept(seen.provider, seen.fleets), credentials_ready(states), programmed)
     before = seen.provider.status.conditions
     observations = (ready(parts, before), *parts, fallback_active(spec.auth.modes, seen.fallbacks))
     accounts = None

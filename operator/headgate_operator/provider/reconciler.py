@@ -1,5 +1,7 @@
 """Reads everything an LLMProvider's plan depends on, and has the plan carried out."""
 
+from functools import partial
+
 from headgate_api.reasons import AuthMode
 from headgate_api.redaction import Redactor
 from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
@@ -49,7 +51,7 @@ class ProviderReconciler:
             fleets=() if leaving else await self._fleets(),
             accounts=() if leaving else await self._accounts(key),
             key=observed,
-            programmed=self._edge.programmed(key, provider.metadata.generation),
+            programmed=partial(self._edge.programmed, key),
             fallbacks=tuple(self._edge.fallbacks(key)),
             verdict=self._edge.verdict(api_key_path(*provider.key), version) if version else None,
         )

@@ -78,7 +78,7 @@ async def test_a_missing_secret_is_named_and_looked_for_with_growing_patience() 
 @pytest.mark.parametrize(
     ("content", "reason", "says"),
     [
-        (None, "SecretKeyNotFound", "Secret team/key, key value does not exist; add the key"),
+        (None, "SecretKeyNotFound", "Secret team/key, key value does not exist (the Secret has no keys); add the key"),
         ("", "SecretInvalid", "Secret team/key, key value is empty"),
         ("not a real key", "SecretInvalid", "holds white space or control characters"),
         ("not-réal", "SecretInvalid", "outside ASCII"),

@@ -16,6 +16,7 @@ from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.redaction import Redactor
 from headgate_api.report import CredentialObservation, FallbackObservation
 from headgate_api.resources.base import Observation
+from headgate_api.snapshot import AccountEntry, ProviderEntry
 from headgate_operator.account.reconciler import AccountReconciler
 from headgate_operator.credentials.executor import Executor
 from headgate_operator.credentials.metrics import CredentialMetrics
@@ -194,7 +195,7 @@ class Told:
     async def emit(self, regarding: Any, type_: str, reason: str, action: str, message: str) -> None:
         self.events.append((type_, reason, message))
 
-    def programmed(self, key: Key, generation: int) -> Observation:
+    def programmed(self, key: Key, entry: ProviderEntry | AccountEntry) -> Observation:
         return Observation(ConditionType.PROGRAMMED, True, ConditionReason.PROGRAMMED, "all proxies")
 
     def fallbacks(self, key: Key) -> Sequence[FallbackObservation]:

@@ -27,13 +27,13 @@ class World:
         self.reports.accept(ProxyReport(fleet="default", pod=pod, revision=revision), "headgate-system")
 
     def said(self, generation: int = 1) -> tuple[bool | None, str]:
-        observation = self.published.programmed(KEY, generation)
+        observation = self.published.programmed(KEY, generation, f"form {generation}")
         return observation.status, observation.reason
 
 
 def test_programmed_when_every_live_proxy_serves_the_generation() -> None:
     world = World()
-    world.published.record("default", "r1", {KEY: 1})
+    world.published.record("default", "r1", {KEY: "form 1"})
     assert world.said() == (False, ConditionReason.NO_PROXY_READY)
     world.report("p1", "r1")
     assert world.said() == (True, ConditionReason.PROGRAMMED)
@@ -45,11 +45,11 @@ def test_programmed_when_every_live_proxy_serves_the_generation() -> None:
 
 def test_a_new_generation_waits_and_an_unrelated_change_does_not_unsay_the_old_one() -> None:
     world = World()
-    world.published.record("default", "r1", {KEY: 1})
+    world.published.record("default", "r1", {KEY: "form 1"})
     world.report("p1", "r1")
-    world.published.record("default", "r2", {KEY: 1, Key("LLMProvider", "team", "other"): 1})
+    world.published.record("default", "r2", {KEY: "form 1", Key("LLMProvider", "team", "other"): "form 1"})
     assert world.said() == (True, ConditionReason.PROGRAMMED)
-    world.published.record("default", "r3", {KEY: 2})
+    world.published.record("default", "r3", {KEY: "form 2"})
     assert world.said(2) == (False, ConditionReason.PENDING)
     world.report("p1", "r3")
     assert world.said(2) == (True, ConditionReason.PROGRAMMED)
@@ -57,7 +57,7 @@ def test_a_new_generation_waits_and_an_unrelated_change_does_not_unsay_the_old_o
 
 def test_a_silent_proxy_leaves_the_quorum() -> None:
     world = World()
-    world.published.record("default", "r1", {KEY: 1})
+    world.published.record("default", "r1", {KEY: "form 1"})
     world.report("gone", "r0")
     world.clock.advance(SILENT_AFTER_SECONDS + 1)
     world.report("p1", "r1")
@@ -71,7 +71,7 @@ def test_an_object_in_no_snapshot_is_pending() -> None:
 def test_a_revision_that_returns_is_the_current_one() -> None:
     world = World()
     for revision in ("r1", "r2", "r1"):
-        world.published.record("default", revision, {KEY: 1})
+        world.published.record("default", revision, {KEY: "form 1"})
     assert world.published.revision("default") == "r1"
 
 
@@ -92,7 +92,7 @@ def test_a_new_leader_repeats_what_the_former_said_until_proxies_have_had_time_t
         "status": {"conditions": [true.to_wire()]},
     }
     world.published.remember(programmed_in([body]))
-    world.published.record("default", "r1", {KEY: 1})
+    world.published.record("default", "r1", {KEY: "form 1"})
     assert world.said() == (True, ConditionReason.PROGRAMMED)
     assert world.said(2)[0] is False
     world.clock.advance(SETTLING_SECONDS + 1)
