@@ -39,9 +39,10 @@ async def serve(options: argparse.Namespace) -> None:
         credentials=credentials,
         api_keys=options.api_key,
         oauth_tokens=options.oauth_token,
+        host=options.host,
         port=options.port,
         event_delay=options.event_delay,
-        tls=throwaway_tls() if options.tls else None,
+        tls=throwaway_tls(tuple(options.tls_name)) if options.tls else None,
         on_change=keep,
     ) as emulator:
         keep()
@@ -52,7 +53,8 @@ async def serve(options: argparse.Namespace) -> None:
 def main() -> None:
     """Parse the command line and serve."""
     parser = argparse.ArgumentParser(prog="python -m headgate_dev.emulator", description="Emulate an LLM vendor.")
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port on that address; 0 takes a free one")
     parser.add_argument("--state", type=Path, help="file that keeps the credentials over a restart")
     parser.add_argument("--api-key", action="append", default=[], help="an API key to accept; may be repeated")
     parser.add_argument(
@@ -60,7 +62,14 @@ def main() -> None:
     )
     parser.add_argument("--event-delay", type=float, default=0.0, help="seconds before each event of a stream")
     parser.add_argument("--tls", action="store_true", help="speak HTTPS with a throw-away certificate authority")
-    asyncio.run(serve(parser.parse_args()))
+    parser.add_argument(
+        "--tls-name",
+        action="append",
+        help="a name its certificate is for (default: localhost and 127.0.0.1); repeatable",
+    )
+    options = parser.parse_args()
+    options.tls_name = options.tls_name or ["localhost", "127.0.0.1"]
+    asyncio.run(serve(options))
 
 
 if __name__ == "__main__":

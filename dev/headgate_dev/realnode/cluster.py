@@ -171,10 +171,10 @@ class RealCluster(ClusterAccess):
                 f"--hostname-override={NODE_NAME}",
                 f"--node-ip={self._addresses.node}",
             ),
+            ready=lambda: self.kubectl("get", "nodes", "--output=name", check=False) != "",
         )
         try:
-            for condition in ("create", "condition=Ready"):
-                self.wait_for(f"node/{NODE_NAME}", condition, timeout=_NODE_TIMEOUT)
+            self.wait_for(f"node/{NODE_NAME}", "condition=Ready", timeout=_NODE_TIMEOUT)
         except CommandError as error:
             raise ClusterError(f"the node does not become ready: {error}\n{self.logs()}") from error
 

@@ -10,6 +10,16 @@ NODE_NAME: Final = "headgate-e2e"
 SANDBOX_IMAGE: Final = "localhost/headgate-pause:dev"
 """What holds a pod's namespaces open."""
 
+KERNEL_SETTINGS: Final = {
+    "vm/overcommit_memory": "1",
+    "vm/panic_on_oom": "0",
+    "kernel/panic": "10",
+    "kernel/panic_on_oops": "1",
+    "kernel/keys/root_maxkeys": "1000000",
+    "kernel/keys/root_maxbytes": "25000000",
+}
+"""What the kubelet wants to find below /proc/sys, and otherwise sets for the whole machine (its protectKernelDefaults)."""
+
 CONTAINERD_SOCKET: Final = "/run/containerd/containerd.sock"
 CNI_PLUGINS: Final = "/usr/lib/cni"
 """Where Debian's containernetworking-plugins puts them."""
@@ -67,8 +77,6 @@ def kubelet(cgroup: str, client_ca: Path, resolv_conf: Path) -> dict[str, Any]:
         "cgroupRoot": f"/{cgroup}",
         "failCgroupV1": False,
         "failSwapOn": False,
-        # Let it go on where it may not change the machine's own kernel settings.
-        "featureGates": {"KubeletInUserNamespace": True},
         "authentication": {"anonymous": {"enabled": False}, "x509": {"clientCAFile": str(client_ca)}},
         "clusterDNS": [CLUSTER_DNS],
         "clusterDomain": "cluster.local",

@@ -17,6 +17,7 @@ from headgate_dev.host.errors import ClusterError
 from headgate_dev.host.spawner import Spawner
 from headgate_dev.realnode import cgroups
 from headgate_dev.realnode.addresses import Addresses
+from headgate_dev.realnode.configuration import KERNEL_SETTINGS
 
 _START_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.01
@@ -94,10 +95,13 @@ class Machine:
             work.mkdir()
             options = f"lowerdir={folder},upperdir={upper},workdir={work}"
             self.run("mount", "-t", "overlay", "overlay", "-o", options, folder)
-        for folder in ("/proc/sys/kernel", "/proc/sys/vm"):
-            # These belong to the whole machine; the kubelet would set its own and leave them so.
-            self.run("mount", "--bind", folder, folder)
-            self.run("mount", "-o", "remount,bind,ro", folder)
+        settings = self._state / "kernel"
+        settings.mkdir()
+        for name, value in KERNEL_SETTINGS.items():
+            # The kubelet finds what it wants and leaves the machine's own alone.
+            stand_in = settings / name.replace("/", "-")
+            stand_in.write_text(f"{value}\n")
+            self.run("mount", "--bind", str(stand_in), f"/proc/sys/{name}")
 
     def _link(self) -> None:
         host, node = self.addresses.host, self.addresses.node
