@@ -54,6 +54,9 @@ lock: $(VENV)/.stamp
 	@$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --prerelease if-necessary-or-explicit \
 		-o requirements/dev.txt pyproject.toml
+	@$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --extra operator --extra proxy --extra image \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		--prerelease if-necessary-or-explicit -c requirements/dev.txt -o requirements/runtime.txt pyproject.toml
 	@$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--no-emit-index-url --no-emit-find-links --no-header \
 		-o dev/headgate_dev/toolchain/go/requirements.txt requirements/go.in

@@ -83,7 +83,9 @@ def test_each_port_is_told_by_variable_condition_and_to_probes() -> None:
     made = plan(of, ports=ports)
     assert made.environment["HEADGATE_PORT_HTTP_MAIN"] == "4001"
     assert made.argv[-1] == "4002"
-    declared = pod(ports=of["spec"]["containers"][0]["ports"], env=[{"name": "HEADGATE_PORT_HTTP_MAIN", "value": "8080"}])
+    declared = pod(
+        ports=of["spec"]["containers"][0]["ports"], env=[{"name": "HEADGATE_PORT_HTTP_MAIN", "value": "8080"}]
+    )
     assert plan(declared, ports=ports).environment["HEADGATE_PORT_HTTP_MAIN"] == "4001"
     container = of["spec"]["containers"][0]
     assert [local_port(container, each, ports) for each in ("http-main", 8080, 9090, 5)] == [4001, 4001, 4002, 5]

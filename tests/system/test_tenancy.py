@@ -1,5 +1,6 @@
 """A second tenant tries to reach the first one's credential: by path, endpoint, selector, redirect, and by calling (B13)."""
 
+import uuid
 from collections.abc import Iterator
 
 import httpx
@@ -14,7 +15,7 @@ from .tenant import MODEL, Tenant
 @pytest.fixture
 def mallory(tenant: Tenant, cluster: Cluster, tls: ServerTLS) -> Iterator[Tenant]:
     """Another namespace, whose admin is the attacker, with a listener of the attacker's own as its vendor."""
-    name = f"mallory-{tenant.namespace}"
+    name = f"mallory-{uuid.uuid4().hex[:8]}"
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("create", "serviceaccount", "-n", name, "agent")
     cluster.kubectl(

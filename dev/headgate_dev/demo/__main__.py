@@ -16,6 +16,10 @@ from headgate_dev.toolchain import find_tools
 
 _AGENT_TIMEOUT = 60.0
 _SPANS_WITH_FALLBACK = 6
+_TOLD = (
+    "gen_ai.request.model", "gen_ai.usage.*", "headgate.*", "http.status_code", "http.response.status_code", "error.type",
+)  # fmt: skip
+"""The attributes that the trace is shown with."""
 
 
 class Demo:
@@ -112,7 +116,7 @@ class Demo:
         self._show("get", "llmproviders,subscriptionaccounts", "-n", cast.NAMESPACE)
         self._stage.step("the trace of that request")
         spans = self._sink.wait_for_trace(trace_id, spans=_SPANS_WITH_FALLBACK, timeout=20)
-        self._stage.say(render(spans))
+        self._stage.say(render(spans, _TOLD))
 
     def _apply(self, manifest: dict[str, object], as_user: str | None = None) -> None:
         who = f" --as={as_user}" if as_user else ""
@@ -161,7 +165,6 @@ class Demo:
             seen = len(lines)
             time.sleep(0.05)
         raise RuntimeError(f"the agent pod {name} said nothing more for {_AGENT_TIMEOUT:.0f} s")
-
 
     def _log_of(self, pod: str) -> list[str]:
         try:

@@ -213,7 +213,7 @@ async def test_one_mode_that_serves_is_enough_and_the_other_is_named() -> None:
     await world.reconcile(PROVIDER)
     status, reason, message = world.condition(PROVIDER, "CredentialsReady")
     assert (status, reason) == ("True", "Imported")
-    assert "Subscription: no SubscriptionAccount of this namespace is selected" in message
+    assert "Subscription mode: no SubscriptionAccount of this namespace is selected" in message
     assert (world.status(PROVIDER)["modes"], world.status(PROVIDER)["accounts"]) == ("Subscription,APIKey", 0)
     world.kube.put(account())
     world.kube.put(secret("plan", plan_file("a")))
