@@ -27,7 +27,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A real control plane, OpenBao and node. Whoever stops or freezes a part of it brings it back before the test ends."""
+    """A real control plane, OpenBao and node. Whoever stops or freezes a part of it brings it back before the test ends.
+
+    Folders that install the chart have a cluster of their own: they override this fixture.
+    """
     with Cluster() as started:
         yield started
 
@@ -37,5 +40,6 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     """A namespace of the test's own; it is deleted afterwards, and the next test does not wait for that."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     cluster.kubectl("create", "namespace", name)
+    cluster.wait_for("serviceaccount/default", "create", namespace=name)
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")

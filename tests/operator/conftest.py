@@ -17,6 +17,13 @@ from headgate_dev.installation import CHART, NAMESPACE
 from .process import OperatorProcess, free_port
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A cluster of this folder's own, since the chart is installed into it."""
+    with Cluster() as started:
+        yield started
+
+
 @pytest.fixture(scope="module")
 def rights(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The chart installed, but its own operator scaled away."""

@@ -13,6 +13,13 @@ from .tenant import Tenant
 
 
 @pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A cluster of this folder's own, since the chart is installed into it."""
+    with Cluster() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
 def tls() -> ServerTLS:
     return throwaway_tls()
 

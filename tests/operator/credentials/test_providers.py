@@ -220,7 +220,7 @@ async def test_one_mode_that_serves_is_enough_and_the_other_is_named() -> None:
     await world.reconcile(ACCOUNT)
     await world.reconcile(PROVIDER)
     assert world.status(PROVIDER)["accounts"] == 1
-    assert "Subscription: 1 of 1 accounts ready" in world.condition(PROVIDER, "CredentialsReady")[2]
+    assert "Subscription mode: 1 of 1 accounts ready" in world.condition(PROVIDER, "CredentialsReady")[2]
 
 
 async def test_a_fallback_that_proxies_report_is_shown_with_its_reason() -> None:
