@@ -95,7 +95,7 @@ def manifests(body: Mapping[str, Any], settings: ProxySettings) -> list[Object]:
 def _service_spec(fleet: ProxyFleet) -> Object:
     return {
         "selector": selector_of(fleet.metadata.name),
-        "ports": [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}],
+        "ports": [{"name": "http", "port": fleet.spec.ports.http, "targetPort": "http", "protocol": "TCP"}],
     }
 
 
