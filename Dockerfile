@@ -7,19 +7,26 @@
 #   --secret id=pip-conf,src=pip.conf --secret id=ca,src=ca.pem      (pip.conf then says `cert = /run/secrets/ca`)
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
-FROM ${BASE} AS build
+# The dependencies, which change seldom. What installs moves aside afterwards: the image has no use for it.
+FROM ${BASE} AS dependencies
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-# The dependencies first: they change seldom, and a layer is built again only when what is copied before it has changed.
 COPY requirements/runtime.txt /src/requirements/
 RUN --mount=type=secret,id=pip-conf,target=/etc/pip.conf --mount=type=secret,id=ca \
     python3 -m venv /opt/headgate \
-    && /opt/headgate/bin/pip install --quiet --require-hashes --only-binary :all: -r /src/requirements/runtime.txt
+    && /opt/headgate/bin/pip install --quiet --require-hashes --only-binary :all: -r /src/requirements/runtime.txt \
+    && mkdir /opt/installer \
+    && cd /opt/headgate/lib/python3.*/site-packages \
+    && mv pip pip-* setuptools setuptools-* _distutils_hack /opt/installer/ \
+    && rm distutils-precedence.pth /opt/headgate/bin/pip*
+
+# Headgate alone, laid out as it goes into the environment.
+FROM dependencies AS build
 COPY . /src
-RUN /opt/headgate/bin/pip install --quiet --no-deps --no-build-isolation /src \
-    && /opt/headgate/bin/pip uninstall --quiet --yes setuptools pip
+RUN PYTHONPATH=/opt/installer /opt/headgate/bin/python -m pip install --quiet --no-deps --no-build-isolation --prefix=/dist /src
 
 FROM ${BASE}
-COPY --from=build /opt/headgate /opt/headgate
+COPY --from=dependencies /opt/headgate /opt/headgate
+COPY --from=build /dist /opt/headgate
 ENV PATH=/opt/headgate/bin:/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # A number, so that the kubelet can tell that it is not root.
 USER 65532:65532

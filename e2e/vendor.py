@@ -63,9 +63,16 @@ def deploy(cluster: RealCluster) -> Iterator[Vendor]:
         "ports": [{"name": "https", "containerPort": _PORT}],
         "readinessProbe": {"tcpSocket": {"port": "https"}, "periodSeconds": 1},
         "securityContext": RESTRICTED_CONTAINER,
+        # Python's TLS reads its key from a file.
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 (the container's)
     }
     metadata = {"name": "anthropic", "namespace": _NAMESPACE, "labels": {"app": "anthropic"}}
-    pod = {"automountServiceAccountToken": False, "securityContext": RESTRICTED_POD, "containers": [container]}
+    pod = {
+        "automountServiceAccountToken": False,
+        "securityContext": RESTRICTED_POD,
+        "containers": [container],
+        "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory"}}],
+    }
     ports = [{"name": "https", "port": _PORT, "targetPort": "https"}]
     service = {"selector": {"app": "anthropic"}, "ports": ports}
     cluster.apply(

@@ -59,7 +59,7 @@ class RealCluster(ClusterAccess):
     def __init__(self, clock: Clock | None = None) -> None:
         prepare()
         self._tools = find_tools(_TOOLS)
-        self._archive = image.build()
+        self._archives = image.build()
         state = Path(tempfile.mkdtemp(prefix="headgate-e2e-"))
         self._logs = state / "logs"
         self._logs.mkdir()
@@ -159,7 +159,8 @@ class RealCluster(ClusterAccess):
             self._machine.inside("containerd", f"--config={containerd}"),
             ready=lambda: self._machine.succeeds("ctr", "version"),
         )
-        self._machine.run("ctr", "--namespace=k8s.io", "images", "import", str(self._archive))
+        for archive in (self._archives.sandbox, self._archives.headgate):
+            self._machine.run("ctr", "--namespace=k8s.io", "images", "import", str(archive))
         self._launch("kube-proxy", self._machine.inside(str(self._tools["kube-proxy"]), f"--config={kube_proxy}"))
         self._launch(
             "kubelet",

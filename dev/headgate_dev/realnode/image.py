@@ -5,10 +5,11 @@ Base, layers and result are cached by content below our cache folder, so that on
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +20,19 @@ from headgate_dev.toolchain.cache import cache_root, locked
 REPOSITORY: Final = "localhost/headgate"
 TAG: Final = "dev"
 _BASE: Final = "localhost/headgate-base"
+_DEPENDENCIES: Final = "localhost/headgate-dependencies"
 _SUITE: Final = "bookworm"
-_PACKAGES: Final = ("ca-certificates", "python3", "python3-venv")
+_PACKAGES: Final = ("busybox-static", "ca-certificates", "python3", "python3-venv")
+_SANDBOX: Final = """\
+ARG BASE
+FROM ${BASE} AS base
+FROM scratch
+COPY --from=base /bin/busybox /busybox
+USER 65532:65532
+ENTRYPOINT ["/busybox", "sleep", "2147483647"]
+"""
+"""It holds a pod's namespaces open and does nothing, on a root with nothing else in it."""
+
 _ROOT: Final = Path(__file__).parents[3]
 _SOURCES: Final = (
     "Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE", "requirements/runtime.txt",
@@ -29,20 +41,32 @@ _SOURCES: Final = (
 _TIMEOUT: Final = 900.0
 
 
-def build(environ: Mapping[str, str] | None = None) -> Path:
-    """Return a tar of an OCI layout that holds the image and the pods' sandbox image, building what has changed.
+@dataclass(frozen=True)
+class Archives:
+    """The tars (docker-archive) to import into the container runtime."""
+
+    headgate: Path
+    sandbox: Path
+
+
+def build(environ: Mapping[str, str] | None = None) -> Archives:
+    """Return the archives of Headgate's image and of the pods' sandbox image, building what has changed.
 
     Raises ClusterError with the builder's last words.
     """
     environ = os.environ if environ is None else environ
     root = cache_root(environ) / "image"
     base_key = _digest([_SUITE.encode(), *(package.encode() for package in _PACKAGES)])
-    archive = root / f"headgate-{_digest([base_key.encode(), *_contents()])}.tar"
+    sandbox = root / f"sandbox-{base_key}.tar"
+    headgate = root / f"headgate-{_digest([base_key.encode(), *_contents()])}.tar"
     with locked(root, "image"):
-        if not archive.exists():
+        if not (headgate.exists() and sandbox.exists()):
             _build(root, _base(root / f"{_SUITE}-{base_key}.tar"), base_key, environ)
-            _export(root, archive)
-    return archive
+            for image, archive in ((f"{REPOSITORY}:{TAG}", headgate), (SANDBOX_IMAGE, sandbox)):
+                _export(root, image, archive)
+            # What no name leads to: earlier builds of changed sources.
+            _run(_buildah(root, "rmi", "--prune", "--force"))
+    return Archives(headgate, sandbox)
 
 
 def _base(tar: Path) -> Path:
@@ -58,19 +82,20 @@ def _base(tar: Path) -> Path:
 
 def _build(root: Path, base_tar: Path, base_key: str, environ: Mapping[str, str]) -> None:
     print("realnode: building the image (a few minutes the first time)", file=sys.stderr, flush=True)
-    context = root / "context"
-    shutil.rmtree(context, ignore_errors=True)
-    context.mkdir(parents=True)
-    (context / "base.tar").hardlink_to(base_tar)
-    # ADD unpacks a local tar: https://docs.docker.com/reference/dockerfile/#add
-    (context / "Base").write_text("FROM scratch\nADD base.tar /\n")
-    (context / "Pause").write_text(f'FROM {REPOSITORY}:{TAG}\nENTRYPOINT ["sleep", "infinity"]\n')
     base = f"{_BASE}:{base_key}"
-    _bud(root, ["-t", base, "-f", str(context / "Base"), str(context)])
-    arguments = [f"--build-arg=BASE={base}", "-t", f"{REPOSITORY}:{TAG}", *_pip_secrets(context, environ)]
-    _bud(root, [*arguments, str(_ROOT)])
-    _bud(root, ["-t", SANDBOX_IMAGE, "-f", str(context / "Pause"), str(context)])
-    shutil.rmtree(context)
+    from_base = f"--build-arg=BASE={base}"
+    with tempfile.TemporaryDirectory(prefix=".context-", dir=root) as folder:
+        context = Path(folder)
+        (context / "base.tar").hardlink_to(base_tar)
+        # ADD unpacks a local tar: https://docs.docker.com/reference/dockerfile/#add
+        (context / "Base").write_text("FROM scratch\nADD base.tar /\n")
+        (context / "Sandbox").write_text(_SANDBOX)
+        _bud(root, ["-t", base, "-f", str(context / "Base"), folder])
+        _bud(root, [from_base, "-t", SANDBOX_IMAGE, "-f", str(context / "Sandbox"), folder])
+        secrets = _pip_secrets(context, environ)
+        # Named, so that the layer with the dependencies is kept when nothing else leads to it.
+        _bud(root, [from_base, *secrets, "--target=dependencies", "-t", _DEPENDENCIES, str(_ROOT)])
+        _bud(root, [from_base, *secrets, "-t", f"{REPOSITORY}:{TAG}", str(_ROOT)])
 
 
 def _pip_secrets(folder: Path, environ: Mapping[str, str]) -> list[str]:
@@ -95,16 +120,12 @@ _PIP_OPTIONS: Final = {
 }
 
 
-def _export(root: Path, archive: Path) -> None:
-    """Write both images into one layout, which stores the layers they share once, and drop older archives."""
-    layout = root / "layout"
-    shutil.rmtree(layout, ignore_errors=True)
-    for image in (f"{REPOSITORY}:{TAG}", SANDBOX_IMAGE):
-        _run(_buildah(root, "push", "--quiet", "--disable-compression", image, f"oci:{layout}:{image}"))
+def _export(root: Path, image: str, archive: Path) -> None:
+    """Write the image to ``archive`` and drop the archives of its earlier forms."""
     scratch = archive.with_suffix(".new")
-    _run(["tar", "-C", str(layout), "-cf", str(scratch), "."])
-    shutil.rmtree(layout)
-    for older in root.glob("headgate-*.tar"):
+    scratch.unlink(missing_ok=True)
+    _run(_buildah(root, "push", "--quiet", image, f"docker-archive:{scratch}:{image}"))
+    for older in root.glob(f"{archive.name.partition('-')[0]}-*.tar"):
         older.unlink()
     scratch.rename(archive)
 
