@@ -86,6 +86,8 @@ class Watching:
                     registry=self._registry(loop),
                     settings=kopf_settings(),
                     standalone=True,
+                    # Kopf would otherwise ask for the name of its user, which a container's numeric user has not.
+                    identity="headgate-operator",  # type: ignore[arg-type]  # a NewType of str that kopf does not export
                     clusterwide=True,
                     stop_flag=stop,
                 )
