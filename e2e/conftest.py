@@ -19,13 +19,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[RealCluster]:
-    """The real cluster; where this machine cannot have one, the skip says why."""
+    """The real cluster; where this machine cannot have one, the skip says why. It must leave nothing behind."""
     try:
         real = RealCluster()
     except RealNodeUnavailableError as reason:
         pytest.skip(str(reason))
     with real:
         yield real
+    assert real.leftovers() == []
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """First light on real pods: installed from the chart, it serves an agent, falls back, and survives the loss of a process."""
 
+import json
+
 import pytest
 
 from headgate_dev.cluster import CommandError
@@ -29,6 +31,13 @@ def test_proxies_run_as_nobody_on_a_root_they_cannot_write(headgate: Headgate) -
         with pytest.raises(CommandError, match="Read-only file system"):
             headgate.exec(name, "touch", "/written")
         assert headgate.exec(name, "sh", "-c", "grep CapEff /proc/1/status").split()[1].strip("0") == ""
+
+
+def test_the_operator_has_nothing_to_complain_about(cluster: RealCluster, headgate: Headgate) -> None:
+    lines = cluster.kubectl("logs", "-n", NAMESPACE, "deployment/headgate-operator").splitlines()
+
+    assert lines
+    assert [line for line in lines if json.loads(line)["level"] in ("ERROR", "CRITICAL")] == []
 
 
 def test_an_agent_pod_streams_through_the_service_with_nothing_but_its_token(tenant: Tenant, vendor: Vendor) -> None:

@@ -68,6 +68,8 @@ def deploy(cluster: RealCluster) -> Iterator[Vendor]:
     }
     metadata = {"name": "anthropic", "namespace": _NAMESPACE, "labels": {"app": "anthropic"}}
     pod = {
+        # Its own, applied before it: the default one of a new namespace comes in its own time.
+        "serviceAccountName": "anthropic",
         "automountServiceAccountToken": False,
         "securityContext": RESTRICTED_POD,
         "containers": [container],
@@ -78,6 +80,7 @@ def deploy(cluster: RealCluster) -> Iterator[Vendor]:
     cluster.apply(
         [
             namespace(_NAMESPACE),
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
             {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod},
             {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service},
         ]

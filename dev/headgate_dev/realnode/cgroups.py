@@ -37,5 +37,10 @@ def remove(name: str) -> None:
                 time.sleep(0.05)
 
 
+def find(name: str) -> list[Path]:
+    """Return where the group ``name`` is."""
+    return [hierarchy / name for hierarchy in _present() if (hierarchy / name).is_dir()]
+
+
 def _present() -> list[Path]:
     return hierarchies(Path("/proc/self/mounts").read_text())

@@ -104,6 +104,10 @@ class RealCluster(ClusterAccess):
         """Return the ends of the logs of every program, for the report of a failed start."""
         return "\n".join(f"--- {each.name}\n{each.tail()}" for each in self._running)
 
+    def leftovers(self) -> list[str]:
+        """Return what is still there of it on this machine, one line each: nothing after `stop`."""
+        return [*self._machine.leftovers(), *([str(self.state)] if self.state.exists() else [])]
+
     def __enter__(self) -> Self:
         """Start the cluster."""
         return self.start()

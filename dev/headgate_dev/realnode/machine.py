@@ -57,6 +57,16 @@ class Machine:
         self._holder.stop()
         cgroups.remove(self.name)
 
+    def leftovers(self) -> list[str]:
+        """Return what of it this machine still has: its link, its control groups, mounts and processes below its folder."""
+        found = [f"link {self.name}"] if self.name in _run(["ip", "-brief", "link"]) else []
+        found += [f"control group {path}" for path in cgroups.find(self.name)]
+        found += [f"mount {line}" for line in _read(Path("/proc/self/mounts")).splitlines() if str(self._state) in line]
+        for process in Path("/proc").glob("[0-9]*"):
+            if str(self._state) in (command := _read(process / "cmdline").replace("\0", " ")):
+                found.append(f"process {process.name} {command}")
+        return found
+
     def inside(self, *command: str) -> list[str]:
         """Return the command line that runs ``command`` on this machine."""
         if self._pid is None:
