@@ -31,7 +31,17 @@ def rights(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     values.write_text(
         json.dumps({"vault": {"address": cluster.bao.address}, "defaultFleet": {"enabled": False}}), encoding="utf-8"
     )
-    cluster.helm("upgrade", "--install", "headgate", str(CHART), "--namespace", NAMESPACE, "--values", str(values))
+    cluster.helm(
+        "upgrade",
+        "--install",
+        "headgate",
+        str(CHART),
+        "--namespace",
+        NAMESPACE,
+        "--values",
+        str(values),
+        "--take-ownership",
+    )
     cluster.kubectl("scale", "deployment", "headgate-operator", "-n", NAMESPACE, "--replicas=0")
     cluster.kubectl("wait", "pod", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=operator", "--for=delete")
     yield
