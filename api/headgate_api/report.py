@@ -4,13 +4,12 @@ Posted as JSON to ``/v1/report`` with the proxy's own ServiceAccount token (audi
 seconds and at once after a change, so that conditions can show the same reasons as headers, spans and metrics.
 """
 
-from datetime import datetime
 from typing import Final, Literal
 
 from pydantic import Field
 
 from headgate_api.reasons import AuthMode, SkipReason
-from headgate_api.resources.base import KubeModel
+from headgate_api.resources.base import KubeModel, Moment
 
 REPORT_PATH: Final = "/v1/report"
 REPORT_INTERVAL_SECONDS: Final = 5.0
@@ -25,8 +24,8 @@ class CredentialObservation(KubeModel):
     version: int
     valid: bool
     reason: SkipReason | None = Field(default=None, description="Why not, when it is not valid.")
-    until: datetime | None = Field(default=None, description="When a limit resets, where the upstream said so.")
-    at: datetime
+    until: Moment | None = Field(default=None, description="When a limit resets, where the upstream said so.")
+    at: Moment
 
 
 class FallbackObservation(KubeModel):
@@ -38,7 +37,7 @@ class FallbackObservation(KubeModel):
     to_mode: AuthMode | None = Field(description="None: the spend boundary denied every further mode.")
     reason: SkipReason
     account: str | None = None
-    at: datetime
+    at: Moment
 
 
 class ProxyReport(KubeModel):

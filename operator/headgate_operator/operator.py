@@ -22,7 +22,7 @@ from headgate_operator.engine.engine import Engine
 from headgate_operator.engine.keys import Key
 from headgate_operator.engine.owned import watch_owned
 from headgate_operator.engine.progress import Progress
-from headgate_operator.engine.touch import Neighbours
+from headgate_operator.engine.touch import Neighbours, needs_look
 from headgate_operator.engine.watching import Watching
 from headgate_operator.events import Events
 from headgate_operator.fleet.defaults import apply_default_fleet
@@ -39,6 +39,8 @@ from headgate_runtime.kube_kinds import CONFIG_MAP, DEPLOYMENT, LLM_PROVIDER, PR
 from headgate_runtime.vault import Vault
 
 _RETRY_SECONDS: Final = 2.0
+_SWEEPS_PER_FULL: Final = 10
+"""Each sweep looks at what changed or waits; every tenth, and the first of a term, at everything."""
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +56,7 @@ class Operator:
         self._clock = clock
         self._neighbours = Neighbours()
         self._engine: Engine | None = None
+        self._sweeps = 0
         self._watching_ready = False
         identity = f"{settings.pod_name}_{uuid.uuid4().hex[:12]}"
         self._leadership = Leadership(kube, settings.namespace, identity, clock=clock, progress=self._progress)
@@ -100,6 +103,7 @@ class Operator:
         await Watching(self._settings.kube, self._changed, clock=self._clock, metrics=self._metrics).run()
 
     async def _lead(self) -> None:
+        self._sweeps = 0
         self._services.reports.begin_term()
         self._services.published.begin_term()
         self._engine = engine = self._new_engine()
@@ -150,7 +154,12 @@ class Operator:
         if self._watching_ready:
             self._progress.listed({Key.of(body): body["metadata"]["resourceVersion"] for body in bodies})
         self._services.published.remember(programmed_in(bodies))
-        return self._neighbours.listed(bodies)
+        touched = self._neighbours.listed(bodies)
+        for fleet in self._neighbours.fleets:
+            touched |= self._services.published.moved(fleet.name)
+        self._sweeps += 1
+        everything = self._sweeps % _SWEEPS_PER_FULL == 1
+        return touched | {Key.of(body) for body in bodies if everything or needs_look(body)}
 
     def _changed(self, event: str | None, body: dict[str, Any]) -> None:
         """Take an event from the watch of custom resources."""
@@ -166,9 +175,12 @@ class Operator:
         self._enqueue(self._neighbours.fleets)
 
     def _reported(self, keys: set[Key]) -> None:
-        """Take what a report concerns; a fleet that moved on concerns what it serves."""
-        moved = any(key.kind == ProxyFleet.KIND for key in keys)
-        self._enqueue(keys | (self._neighbours.served if moved else set()))
+        """Take what a report concerns; a proxy that moved on concerns what it now serves otherwise."""
+        touched = set(keys)
+        for key in keys:
+            if key.kind == ProxyFleet.KIND:
+                touched |= self._services.published.moved(key.name)
+        self._enqueue(touched)
 
     def _enqueue(self, keys: Iterable[Key]) -> None:
         if self._engine is not None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal, Self
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from headgate_api.clock import rfc3339
@@ -59,6 +59,17 @@ class KubeModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """Return the moment in UTC; one without a zone is taken as UTC. Raises ValueError where that leaves the calendar."""
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is outside the years 1 to 9999 in UTC") from None
+
+
+Moment = Annotated[datetime, AfterValidator(_in_utc)]
+"""A time with a zone, whatever its spelling: any two can be compared."""
+
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 """The name of another object in the same namespace: there is no namespace field, so none can be crossed."""
 
@@ -78,7 +89,7 @@ class Condition(KubeModel):
     type: str = Field(description="What was observed.", max_length=316)
     status: Literal["True", "False", "Unknown"]
     observed_generation: int = Field(default=0, ge=0, description="The metadata.generation this was observed on.")
-    last_transition_time: datetime = Field(description="When the status last changed.")
+    last_transition_time: Moment = Field(description="When the status last changed.")
     reason: str = Field(description="A stable CamelCase word for programs.", max_length=1024)
     message: str = Field(description="A sentence for people: what is wrong, and what to do.", max_length=32768)
 
@@ -95,6 +106,10 @@ class Observation:
     status: bool | None
     reason: ConditionReason | str
     message: str
+
+
+LONGEST_MESSAGE: Final = 4096
+"""Characters of a condition's message: a list of a thousand names must not keep a status from being written."""
 
 
 def merge_conditions(
@@ -116,10 +131,22 @@ def merge_conditions(
                 observed_generation=generation,
                 last_transition_time=since,
                 reason=item.reason,
-                message=item.message,
+                message=shortened(item.message),
             )
         )
     return merged
+
+
+def shortened(message: str) -> str:
+    """Return a message of at most ``LONGEST_MESSAGE`` characters."""
+    return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"
+
+
+def problem_of(error: ValidationError) -> str:
+    """Return the first thing wrong with a body, as ``field: what``; never its value."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "the body"
+    return f"{field}: {first['msg']}"
 
 
 Conditions = Annotated[
@@ -160,8 +187,16 @@ class Resource(KubeModel):
 
     @classmethod
     def from_wire(cls, body: Any) -> Self:
-        """Read an object as the API server returns it. Raises pydantic.ValidationError for a body the CRD would refuse."""
-        return cls.model_validate(body)
+        """Read an object as the API server returns it. Raises pydantic.ValidationError for a body the CRD would refuse.
+
+        A status that cannot be read counts as absent: it is an observation, and will be made again.
+        """
+        try:
+            return cls.model_validate(body)
+        except ValidationError as error:
+            if not any(part["loc"][:1] == ("status",) for part in error.errors(include_url=False, include_input=False)):
+                raise
+        return cls.model_validate({key: value for key, value in body.items() if key != "status"})
 
     @property
     def key(self) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """``SubscriptionAccount``: one person's or organisation's plan, used only after a recorded acknowledgement."""
 
-from datetime import datetime
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -10,6 +9,7 @@ from headgate_api.resources.base import (
     Column,
     Conditions,
     KubeModel,
+    Moment,
     Name,
     Resource,
     Rule,
@@ -54,7 +54,7 @@ class Acknowledgement(KubeModel):
     """A person's recorded opt-in. The API server refuses it unless ``by`` is the user who makes the request."""
 
     by: str = Field(min_length=1, max_length=512, description="The user name of the person who opts in: your own.")
-    at: datetime = Field(description="When.")
+    at: Moment = Field(description="When.")
     text_version: str = Field(description=f"The version of the text acknowledged; now {acknowledgement.TEXT_VERSION}.")
 
 
@@ -92,7 +92,7 @@ class SubscriptionAccountStatus(KubeModel):
     """The observed state of a SubscriptionAccount."""
 
     observed_generation: int = 0
-    expires_at: datetime | None = Field(default=None, description="When the access token expires.")
+    expires_at: Moment | None = Field(default=None, description="When the access token expires.")
     credential: CredentialStatus | None = None
     conditions: Conditions
 

@@ -28,5 +28,7 @@ class ObservedAccount:
     grant: Stored[GrantRecord] = Stored(None, 0)  # noqa: RUF009 - frozen
     access: Stored[AccessRecord] = Stored(None, 0)  # noqa: RUF009 - frozen
     trouble: str | None = None
+    provider_unreadable: bool = False
+    """There is a provider of that name, but its own spec cannot be read."""
     verdict: CredentialObservation | None = None
     """What the upstream last said of the access token's version in use."""

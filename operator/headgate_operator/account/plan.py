@@ -95,8 +95,11 @@ def _ready(
     before: Sequence[Condition],
 ) -> Observation:
     """Return Ready: the first thing in the way, or True. While Vault is away, Ready stays as it was."""
+    name = seen.account.spec.provider_ref.name
+    if seen.provider_unreadable:
+        text = f"LLMProvider {name} cannot be read; its own conditions name the field to correct"
+        return Observation(ConditionType.READY, False, ConditionReason.SPEC_INVALID, text)
     if seen.provider is None:
-        name = seen.account.spec.provider_ref.name
         text = f"LLMProvider {name} does not exist in this namespace; create it, or make an account that names another"
         return Observation(ConditionType.READY, False, ConditionReason.PROVIDER_NOT_FOUND, text)
     if not acknowledgement.status:

@@ -12,6 +12,7 @@ from headgate_operator.credentials.observe import remember, secret_view
 from headgate_operator.credentials.seams import Edge
 from headgate_operator.credentials.store import Store
 from headgate_operator.engine.keys import Key
+from headgate_operator.reading import Unreadable, read, readable
 from headgate_runtime.kube import Kube
 from headgate_runtime.kube_kinds import LLM_PROVIDER, SUBSCRIPTION_ACCOUNT
 from headgate_runtime.vault import VaultError
@@ -29,20 +30,32 @@ class AccountReconciler:
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one account's grant and status up to date. Raises KubeError, KubeUnavailable, Unsettled."""
-        return await self._executor.settle(lambda trouble: self._observe(key, trouble), plan)
+        try:
+            return await self._executor.settle(lambda trouble: self._observe(key, trouble), plan)
+        except Unreadable as unreadable:
+            await self._executor.refuse(unreadable)
+            return None
 
     async def _observe(self, key: Key, trouble: VaultError | None) -> ObservedAccount | None:
         body = await self._kube.get(SUBSCRIPTION_ACCOUNT, key.namespace, key.name)
         if body is None:
             return None
-        account = SubscriptionAccount.from_wire(body)
+        account = read(SubscriptionAccount, body)
         found = await self._kube.get(LLM_PROVIDER, key.namespace, account.spec.provider_ref.name)
-        provider = LLMProvider.from_wire(found) if found is not None else None
+        provider = next(iter(readable(LLMProvider, [found])), None) if found is not None else None
         ref = account.spec.credential.import_secret_ref
         secret = await secret_view(self._kube, self._redactor, key.namespace, ref)
-        programmed = partial(self._edge.programmed, key)
+        seen = partial(
+            ObservedAccount,
+            body,
+            account,
+            provider,
+            partial(self._edge.programmed, key),
+            secret,
+            provider_unreadable=found is not None and provider is None,
+        )
         if trouble is not None:
-            return ObservedAccount(body, account, provider, programmed, secret, trouble=str(trouble))
+            return seen(trouble=str(trouble))
         try:
             grant = await self._store.grant(*account.key)
             access = await self._store.access(*account.key)
@@ -50,8 +63,8 @@ class AccountReconciler:
             hash_key = await self._store.hash_key() if needs_hash else None
         except VaultError as error:
             self._executor.note_trouble(error)
-            return ObservedAccount(body, account, provider, programmed, secret, trouble=str(error))
+            return seen(trouble=str(error))
         for stored in (grant, access):
             remember(self._redactor, stored)
         verdict = self._edge.verdict(access_path(*account.key), access.version) if access.version else None
-        return ObservedAccount(body, account, provider, programmed, secret, hash_key, grant, access, verdict=verdict)
+        return seen(hash_key=hash_key, grant=grant, access=access, verdict=verdict)

@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol
 
 from headgate_api import names
 from headgate_api.clock import Clock
+from headgate_api.reasons import ConditionReason
 from headgate_operator.credentials.metrics import CredentialMetrics
 from headgate_operator.credentials.plan import (
     Action,
@@ -17,6 +18,7 @@ from headgate_operator.credentials.plan import (
 )
 from headgate_operator.credentials.seams import EventSink
 from headgate_operator.credentials.store import Store
+from headgate_operator.reading import Unreadable, refused_status
 from headgate_runtime.kube import Kube, KubeError, Object, kind_of
 from headgate_runtime.kube_kinds import SECRET
 from headgate_runtime.vault import CasMismatch, VaultError, VaultUnavailable
@@ -81,6 +83,13 @@ class Executor:
             if done:
                 await self._tell(seen.body, step)
         raise Unsettled(f"{what} or its records were changed by others on every try")
+
+    async def refuse(self, unreadable: Unreadable) -> None:
+        """Say on an object that cannot be read what is wrong with it. Raises KubeError, KubeUnavailable."""
+        body = dict(unreadable.body)
+        status = refused_status(unreadable, self._clock.now())
+        if status is not None and await self._write_status(body, status):
+            await self._events.emit(body, "Warning", ConditionReason.SPEC_INVALID, "Read", str(unreadable))
 
     def note_trouble(self, error: VaultError) -> None:
         """Count a failure of Vault by its cause."""

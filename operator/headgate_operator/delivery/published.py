@@ -15,6 +15,7 @@ from headgate_api.resources.base import Condition, Observation
 from headgate_api.snapshot import AccountEntry, ProviderEntry, Snapshot, content_revision
 from headgate_operator.broker.reports import Reports
 from headgate_operator.engine.keys import Key
+from headgate_operator.reading import conditions_in
 
 _REMEMBERED: Final = 64
 SETTLING_SECONDS: Final = 3 * REPORT_INTERVAL_SECONDS
@@ -38,10 +39,10 @@ def forms(snapshot: Snapshot) -> dict[Key, str]:
 def programmed_in(bodies: Iterable[Mapping[str, Any]]) -> dict[Key, Condition]:
     """Return the Programmed condition of each object (given as JSON) that has one."""
     return {
-        Key.of(body): Condition.model_validate(condition)
+        Key.of(body): condition
         for body in bodies
-        for condition in (body.get("status") or {}).get("conditions") or ()
-        if condition.get("type") == ConditionType.PROGRAMMED
+        for condition in conditions_in(body)
+        if condition.type == ConditionType.PROGRAMMED
     }
 
 
@@ -53,12 +54,14 @@ class Published:
         self._clock = clock
         self._history: dict[str, OrderedDict[str, Mapping[Key, str]]] = {}
         self._former: dict[Key, Condition] = {}
+        self._served: dict[str, Mapping[str, str | None]] = {}
         self._since = clock.monotonic()
 
     def begin_term(self) -> None:
         """Forget everything: this process begins to lead."""
         self._history.clear()
         self._former.clear()
+        self._served.clear()
         self._since = self._clock.monotonic()
 
     def record(self, fleet: str, revision: str, held: Mapping[Key, str]) -> None:
@@ -72,6 +75,24 @@ class Published:
     def forget(self, fleet: str) -> None:
         """Take note that the fleet is gone."""
         self._history.pop(fleet, None)
+
+    def moved(self, fleet: str) -> set[Key]:
+        """Return the objects that the fleet's live proxies serve otherwise than when this was last asked.
+
+        A proxy that came, went, or runs on a snapshot nobody here knows, concerns every object of the fleet.
+        """
+        now, before = self._reports.revisions(fleet), self._served.get(fleet, {})
+        self._served[fleet] = now
+        history = self._history.get(fleet) or OrderedDict()
+        touched: set[Key] = set()
+        for pod in now.keys() | before.keys():
+            if pod in now and pod in before and now[pod] == before[pod]:
+                continue
+            old, new = history.get(before.get(pod) or ""), history.get(now.get(pod) or "")
+            if old is None or new is None:
+                return set(_current(history)) if history else set()
+            touched |= {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+        return touched
 
     def revision(self, fleet: str) -> str | None:
         """Return the revision of the fleet's current snapshot, or None before the first."""

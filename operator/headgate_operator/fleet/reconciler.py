@@ -2,15 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final, Literal, TypeVar
-
-from pydantic import ValidationError
+from typing import Any, Final, Literal
 
 from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources import LLMProvider, ProxyFleet, ProxyFleetStatus, SubscriptionAccount
-from headgate_api.resources.base import Observation, Resource
+from headgate_api.resources.base import Observation
 from headgate_api.snapshot import Head, SnapshotError, pack
 from headgate_operator.delivery.assemble import assemble
 from headgate_operator.delivery.publish import collect, publish
@@ -20,12 +17,12 @@ from headgate_operator.fleet.manifests import ProxySettings, manifests, selector
 from headgate_operator.fleet.signing_keys import SigningKeySource
 from headgate_operator.fleet.status import FleetView, fleet_status, not_served
 from headgate_operator.metrics import Metrics
+from headgate_operator.reading import Unreadable, read, readable, refused_status
 from headgate_operator.services import Services
 from headgate_runtime.kube import KubeError, Object
 from headgate_runtime.kube_kinds import DEPLOYMENT, LLM_PROVIDER, POD, PROXY_FLEET, SUBSCRIPTION_ACCOUNT
 
 LOOK_AGAIN_SECONDS: Final = 10.0
-_R = TypeVar("_R", bound=Resource)
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +54,11 @@ class FleetReconciler:
                 self._services.published.forget(key.name)
                 await collect(self._kube, key.namespace, now)
             return None
-        fleet = ProxyFleet.from_wire(body)
+        try:
+            fleet = read(ProxyFleet, body)
+        except Unreadable as unreadable:
+            await self._refuse(unreadable, now)
+            return None
         if key.namespace != self._services.namespace:
             await self._write(body, fleet, not_served(fleet, self._services.namespace, now))
             return None
@@ -73,7 +74,7 @@ class FleetReconciler:
         providers, accounts, keys = await asyncio.gather(
             self._kube.list(LLM_PROVIDER), self._kube.list(SUBSCRIPTION_ACCOUNT), self._keys.current()
         )
-        snapshot = assemble(fleet, _read(LLMProvider, providers), _read(SubscriptionAccount, accounts), keys)
+        snapshot = assemble(fleet, readable(LLMProvider, providers), readable(SubscriptionAccount, accounts), keys)
         try:
             revision, chunks = await asyncio.to_thread(pack, snapshot)
         except SnapshotError as error:
@@ -123,6 +124,17 @@ class FleetReconciler:
             problem=problem,
         )
 
+    async def _refuse(self, unreadable: Unreadable, now: datetime) -> None:
+        body = dict(unreadable.body)
+        status = refused_status(unreadable, now)
+        if status is None:
+            return
+        metadata = {key: body["metadata"][key] for key in ("name", "namespace")}
+        await self._kube.apply_status(
+            {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, "status": status}
+        )
+        await self._services.events.emit(body, "Warning", ConditionReason.SPEC_INVALID, "Reconcile", str(unreadable))
+
     async def _write(self, body: Object, fleet: ProxyFleet, status: ProxyFleetStatus) -> None:
         if status == fleet.status:
             return
@@ -139,17 +151,6 @@ class FleetReconciler:
         if before is None or (before.status, before.reason) != (ready.status, ready.reason):
             kind: Literal["Normal", "Warning"] = "Normal" if ready.status == "True" else "Warning"
             await self._services.events.emit(body, kind, ready.reason, "Reconcile", ready.message)
-
-
-def _read(kind: type[_R], bodies: Iterable[Object]) -> list[_R]:
-    """Return the objects as models; one that this build cannot read is left out, so that it does not stop the others."""
-    read = []
-    for body in bodies:
-        try:
-            read.append(kind.from_wire(body))
-        except ValidationError as error:
-            _log.error("%s cannot be read and is left out of snapshots", Key.of(body), extra={"error": str(error)})
-    return read
 
 
 def _created(pod: Any) -> datetime:

@@ -13,6 +13,7 @@ from headgate_operator.credentials.store import Store
 from headgate_operator.engine.keys import Key
 from headgate_operator.provider.observed import ObservedKey, ObservedProvider
 from headgate_operator.provider.plan import plan
+from headgate_operator.reading import Unreadable, read, readable
 from headgate_runtime.kube import Kube
 from headgate_runtime.kube_kinds import LLM_PROVIDER, PROXY_FLEET, SUBSCRIPTION_ACCOUNT
 from headgate_runtime.vault import VaultError
@@ -33,13 +34,17 @@ class ProviderReconciler:
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one provider's credentials and status up to date. Raises KubeError, KubeUnavailable, Unsettled."""
-        return await self._executor.settle(lambda trouble: self._observe(key, trouble), plan)
+        try:
+            return await self._executor.settle(lambda trouble: self._observe(key, trouble), plan)
+        except Unreadable as unreadable:
+            await self._executor.refuse(unreadable)
+            return None
 
     async def _observe(self, key: Key, trouble: VaultError | None) -> ObservedProvider | None:
         body = await self._kube.get(LLM_PROVIDER, key.namespace, key.name)
         if body is None:
             return None
-        provider = LLMProvider.from_wire(body)
+        provider = read(LLMProvider, body)
         leaving = provider.metadata.deletion_timestamp is not None
         uses_key = AuthMode.API_KEY in provider.spec.auth.modes
         observed = await self._observe_key(provider, trouble) if uses_key or leaving else ObservedKey()
@@ -79,12 +84,12 @@ class ProviderReconciler:
 
     async def _fleets(self) -> tuple[ProxyFleet, ...]:
         bodies = await self._kube.list(PROXY_FLEET, self._fleet_namespace)
-        fleets = (ProxyFleet.from_wire(body) for body in bodies)
-        return tuple(fleet for fleet in fleets if fleet.metadata.deletion_timestamp is None)
+        return tuple(fleet for fleet in readable(ProxyFleet, bodies) if fleet.metadata.deletion_timestamp is None)
 
     async def _accounts(self, key: Key) -> tuple[SubscriptionAccount, ...]:
         bodies = await self._kube.list(SUBSCRIPTION_ACCOUNT, key.namespace)
-        accounts = (SubscriptionAccount.from_wire(body) for body in bodies)
         return tuple(
-            a for a in accounts if a.spec.provider_ref.name == key.name and a.metadata.deletion_timestamp is None
+            a
+            for a in readable(SubscriptionAccount, bodies)
+            if a.spec.provider_ref.name == key.name and a.metadata.deletion_timestamp is None
         )
