@@ -69,9 +69,9 @@ class Client(asyncio.Protocol):
             self._left -= len(data)
         else:
             self._data = (self._data + data)[-len(_LAST_CHUNK) :]
-        if self._done is not None and not self._done.done():
-            if self._left == 0 or (self._left == -1 and self._data.endswith(_LAST_CHUNK)):
-                self._done.set_result(None)
+        over = self._left == 0 or (self._left == -1 and self._data.endswith(_LAST_CHUNK))
+        if over and self._done is not None and not self._done.done():
+            self._done.set_result(None)
 
     def _head(self, head: bytes, rest: int) -> None:
         if self._begun is None or not head.startswith(b"http/1.1 200 "):

@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
 from typing import Final
 
 from bench.gate import MODEL
-from bench.load import Client, connections, drive, request
+from bench.load import connections, drive, request
 from bench.process import Process
 
 CONNECTIONS: Final = 16
@@ -15,7 +14,7 @@ _SMALL: Final = 125
 _LARGE: Final = 20
 _LARGE_BYTES: Final = 256 * 1024
 _SHORT, _LONG = 50, 1050
-_STREAMS: Final = 2
+_STREAMS: Final = 3
 _TICKED_CONNECTIONS: Final = 64
 _TICKED_SHORT, _TICKED_LONG = 5, 105
 _WARM: Final = 20
@@ -44,22 +43,19 @@ class Load:
             for stream in (False, True):
                 await drive(clients, self._request(stream=stream), _WARM)
 
-    async def cpu_micros(self) -> Mapping[str, float]:
-        """Return CPU microseconds of the process per request (``SMALL``, ``LARGE``) and per streamed event."""
-        async with connections(self._port, CONNECTIONS) as clients:
-            small = await self._each(clients, self._request(), _SMALL)
-            large = await self._each(clients, self._request("word " * (_LARGE_BYTES // 5)), _LARGE)
-            short = await self._each(clients, self._request(events=_SHORT), _STREAMS)
-            long = await self._each(clients, self._request(events=_LONG), _STREAMS)
-        async with connections(self._port, _TICKED_CONNECTIONS) as clients:
-            brief = await self._each(clients, self._request(events=_TICKED_SHORT, tick=True), 1)
-            lasting = await self._each(clients, self._request(events=_TICKED_LONG, tick=True), 1)
-        return {
-            SMALL: small,
-            LARGE: large,
-            BURST: (long - short) / (_LONG - _SHORT),
-            TICKED: (lasting - brief) / (_TICKED_LONG - _TICKED_SHORT),
-        }
+    async def cpu_micros(self, figure: str) -> float:
+        """Return CPU microseconds of the process per request (``SMALL``, ``LARGE``) or per streamed event (the others)."""
+        if figure == SMALL:
+            return await self._each(self._request(), _SMALL)
+        if figure == LARGE:
+            return await self._each(self._request("word " * (_LARGE_BYTES // 5)), _LARGE)
+        if figure == BURST:
+            short = await self._each(self._request(events=_SHORT), _STREAMS)
+            long = await self._each(self._request(events=_LONG), _STREAMS)
+            return (long - short) / (_LONG - _SHORT)
+        brief = await self._each(self._request(events=_TICKED_SHORT, tick=True), 1, count=_TICKED_CONNECTIONS)
+        lasting = await self._each(self._request(events=_TICKED_LONG, tick=True), 1, count=_TICKED_CONNECTIONS)
+        return (lasting - brief) / (_TICKED_LONG - _TICKED_SHORT)
 
     async def bytes_per_open_stream(self) -> float:
         """Return the memory that an open stream takes, from many that are open at once."""
@@ -72,10 +68,11 @@ class Load:
             await asyncio.sleep(_SETTLE_SECONDS)
             return (self._process.pss_bytes() - before) / _HELD
 
-    async def _each(self, clients: list[Client], sent: bytes, each: int) -> float:
-        before = self._process.cpu_seconds()
-        await drive(clients, sent, each)
-        return (self._process.cpu_seconds() - before) / (len(clients) * each) * 1e6
+    async def _each(self, sent: bytes, each: int, *, count: int = CONNECTIONS) -> float:
+        async with connections(self._port, count) as clients:
+            before = self._process.cpu_seconds()
+            await drive(clients, sent, each)
+            return (self._process.cpu_seconds() - before) / (count * each) * 1e6
 
     def _request(
         self,
