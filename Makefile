@@ -4,14 +4,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := api runtime operator proxy cli dev
-CODE := $(SOURCES) tests
+CODE := $(SOURCES) tests e2e bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fmt crds lock clean
+.PHONY: help demo test e2e bench lint fmt crds lock clean
 
 help:
 	@echo "make demo   the main job on embedded parts: provider, streamed request, fallback, trace"
 	@echo "make test   every test this machine can run; what it skips is printed with the reason"
+	@echo "make e2e    the tests on real pods alone (root Linux)"
+	@echo "make bench  what a request costs, beside a bare relay"
 	@echo "make lint   formatting, lint, types, import rules, generated files"
 	@echo "make fmt    format the code"
 	@echo "make crds   write crds/ from the resource models"
@@ -32,11 +34,18 @@ demo: $(VENV)/.stamp
 test: $(VENV)/.stamp
 	@$(BIN)/headgate dev tools
 	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --capture=no e2e
+
+e2e: $(VENV)/.stamp
+	@$(BIN)/python -m pytest --capture=no e2e
+
+bench: $(VENV)/.stamp
+	@$(BIN)/python -m bench
 
 lint: $(VENV)/.stamp
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
-	@$(BIN)/mypy $(SOURCES) tests
+	@$(BIN)/mypy $(CODE)
 	@$(BIN)/lint-imports --no-cache
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BIN)/headgate generate "$$fresh" \
 		&& diff -r crds "$$fresh/crds" >&2 && diff charts/headgate/files/acknowledgement.txt "$$fresh/charts/headgate/files" >&2 \
