@@ -1,20 +1,17 @@
 """Headgate as a user installs it: the chart, by helm, in a namespace under the restricted pod security standard."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from headgate_api import names
 from headgate_dev.cluster import CommandError
 from headgate_dev.realnode import RealCluster
 from headgate_dev.realnode.addons import OPENBAO_ADDRESS
+from headgate_dev.release import NAMESPACE, install_release
 
-NAMESPACE = "headgate-system"
 SERVICE_URL = f"http://headgate-proxy-default.{NAMESPACE}.svc:8080"
-CHART = Path(__file__).parents[1] / "charts" / "headgate"
 
 
 @dataclass(frozen=True)
@@ -49,15 +46,9 @@ def install(cluster: RealCluster) -> Headgate:
     values = {
         "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
         "vault": {"address": OPENBAO_ADDRESS},
-        "defaultFleet": {"spec": {"replicas": 2, "allowedNamespaces": ["*"], "allowances": {"privateAddresses": True}}},
     }
-    file = cluster.state / "values.json"
-    file.write_text(json.dumps(values))
-    cluster.helm("upgrade", "--install", "headgate", str(CHART), f"--namespace={NAMESPACE}", f"--values={file}")
     try:
-        cluster.wait_for("deployment/headgate-operator", "condition=Available", namespace=NAMESPACE, timeout=90)
-        cluster.wait_for("proxyfleet/default", "create", namespace=NAMESPACE)
-        cluster.wait_for("proxyfleet/default", "condition=Ready", namespace=NAMESPACE, timeout=90)
+        install_release(cluster, values, fleet_spec={"replicas": 2, "allowances": {"privateAddresses": True}})
     except CommandError as error:
         raise AssertionError(f"the fleet is not Ready: {error}\n{story(cluster)}") from error
     return Headgate(cluster)

@@ -6,8 +6,9 @@ import pytest
 
 from headgate_dev.cluster import CommandError
 from headgate_dev.realnode import RealCluster
+from headgate_dev.release import NAMESPACE
 
-from .headgate import NAMESPACE, Headgate, eventually
+from .headgate import Headgate, eventually
 from .tenant import Tenant
 from .vendor import Vendor
 

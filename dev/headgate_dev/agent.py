@@ -29,9 +29,7 @@ def main() -> int:
     options = parser.parse_args()
     headers = {"traceparent": options.traceparent} if options.traceparent else {}
     token = options.token_file.read_text(encoding="utf-8").strip()
-    with anthropic.Anthropic(
-        base_url=options.url, auth_token=token, max_retries=0, default_headers=headers
-    ) as client:
+    with anthropic.Anthropic(base_url=options.url, auth_token=token, max_retries=0, default_headers=headers) as client:
         try:
             with client.messages.stream(
                 model=options.model, max_tokens=256, messages=[{"role": "user", "content": options.prompt}]

@@ -1,20 +1,15 @@
-"""Headgate itself on a development cluster: the chart installed by the real helm, and the way to its proxies.
+"""Headgate itself on a development cluster: its release, and the way to its pods, which have local ports of their own.
 
 Shared by the demo and by the system tests, so that both run what a user installs.
 """
 
-import json
 import time
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from headgate_api import names
 from headgate_dev.cluster import Cluster
 from headgate_dev.node.ports import pod_ports
-
-NAMESPACE: Final = "headgate-system"
-CHART: Final = Path(__file__).parents[2] / "charts" / "headgate"
-_READY_TIMEOUT = 90.0
+from headgate_dev.release import NAMESPACE, READY_TIMEOUT, install_release
 
 
 class Installation:
@@ -23,28 +18,16 @@ class Installation:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    def install(self, fleet_spec: dict[str, Any], *, operator_replicas: int = 1, timeout: float = _READY_TIMEOUT) -> None:
-        """Install (or upgrade) the chart and wait until the fleet is Ready.
-
-        ``fleet_spec`` is a ProxyFleetSpec without its image. Raises CommandError with kubectl's or helm's own words.
-        """
+    def install(
+        self, fleet_spec: dict[str, Any], *, operator_replicas: int = 1, timeout: float = READY_TIMEOUT
+    ) -> None:
+        """Install (or upgrade) the chart and wait until the fleet is Ready; see install_release."""
         values = {
             "image": {"repository": "headgate", "tag": "dev"},
             "vault": {"address": self._cluster.bao.address},
             "operator": {"replicas": operator_replicas},
-            "defaultFleet": {"spec": {"allowedNamespaces": ["*"], **fleet_spec}},
         }
-        file = self._cluster.state / "values.json"
-        file.write_text(json.dumps(values), encoding="utf-8")
-        self._cluster.helm(
-            "upgrade", "--install", "headgate", str(CHART), "--namespace", NAMESPACE, "--create-namespace",
-            "--values", str(file),
-        )  # fmt: skip
-        self._cluster.wait_for(
-            "deployment/headgate-operator", "condition=Available", namespace=NAMESPACE, timeout=timeout
-        )
-        self._cluster.wait_for("proxyfleet/default", "create", namespace=NAMESPACE, timeout=timeout)
-        self._cluster.wait_for("proxyfleet/default", "condition=Ready", namespace=NAMESPACE, timeout=timeout)
+        install_release(self._cluster, values, fleet_spec=fleet_spec, timeout=timeout)
 
     def operator_pods(self) -> list[str]:
         """Return the names of the operator's running pods."""
@@ -67,11 +50,10 @@ class Installation:
 
     def leader(self, *, timeout: float = 60.0) -> str:
         """Return the identity of the operator that holds the Lease, as soon as one does."""
+        look = ("get", "lease", "headgate-operator", "-n", NAMESPACE, "-o", "jsonpath={.spec.holderIdentity}")
         deadline = time.monotonic() + timeout
         while True:
-            lease = self._cluster.kubectl(
-                "get", "lease", "headgate-operator", "-n", NAMESPACE, "-o", "jsonpath={.spec.holderIdentity}", check=False
-            )
+            lease = self._cluster.kubectl(*look, check=False)
             if lease:
                 return lease
             if time.monotonic() > deadline:

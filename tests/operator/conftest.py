@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from headgate_dev.cluster import Cluster
-from headgate_dev.installation import CHART, NAMESPACE
+from headgate_dev.release import CHART, NAMESPACE
 
 from .process import OperatorProcess, free_port
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import httpx
 
 from headgate_dev.cluster import Cluster
-from headgate_dev.installation import NAMESPACE
+from headgate_dev.release import NAMESPACE
 
 _T = TypeVar("_T")
 

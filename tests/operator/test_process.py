@@ -8,7 +8,7 @@ from typing import Any
 
 from headgate_api.snapshot import CHUNK_KEY, Snapshot, parse_head, unpack
 from headgate_dev.cluster import Cluster
-from headgate_dev.installation import NAMESPACE
+from headgate_dev.release import NAMESPACE
 
 from .process import OperatorProcess, condition, head, until
 

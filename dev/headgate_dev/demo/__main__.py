@@ -10,8 +10,9 @@ from headgate_dev.cluster import Cluster, ClusterError
 from headgate_dev.demo import cast
 from headgate_dev.demo.stage import Stage
 from headgate_dev.emulator import EmulatorThread, TokenState, throwaway_tls
-from headgate_dev.installation import NAMESPACE, Installation
+from headgate_dev.installation import Installation
 from headgate_dev.otlp import OTLPSinkThread, render
+from headgate_dev.release import NAMESPACE
 from headgate_dev.toolchain import find_tools
 
 _AGENT_TIMEOUT = 60.0
