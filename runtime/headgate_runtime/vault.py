@@ -9,8 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, Self, TypeVar
 
 import hvac
@@ -28,49 +27,15 @@ from headgate_runtime.vault_errors import (
     VaultUnavailable,
     translated,
 )
+from headgate_runtime.vault_mount import require_kv2
+from headgate_runtime.vault_session import VaultHealth, VaultRecord, VaultSession
 from headgate_runtime.vault_settings import VaultSettings
 
 _T = TypeVar("_T")
 
 THREADS: Final = 4
 _CONNECT_SECONDS: Final = 2.0
-_RENEW_AT: Final = 2 / 3
-"""Share of a Vault token's life after which it is renewed: two more tries fit before it ends."""
 _RETRY_RENEWAL_SECONDS: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class VaultRecord:
-    """One version of a KV v2 record; ``data`` may hold credentials and does not show when printed."""
-
-    data: Mapping[str, Any] = field(repr=False)
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class VaultSession:
-    """A Vault token and its life. ``expires_at`` None: it does not end (a root token in tests)."""
-
-    token: Secret
-    obtained_at: datetime
-    expires_at: datetime | None = None
-    renewable: bool = False
-
-    def renew_at(self) -> datetime | None:
-        """Return when to renew: after two thirds of its life."""
-        if self.expires_at is None:
-            return None
-        return self.obtained_at + (self.expires_at - self.obtained_at) * _RENEW_AT
-
-
-@dataclass(frozen=True, slots=True)
-class VaultHealth:
-    """What Vault says of itself (``sys/health``)."""
-
-    initialized: bool
-    sealed: bool
-    standby: bool
-    version: str
 
 
 class Vault:
@@ -83,6 +48,7 @@ class Vault:
         self._session: VaultSession | None = None
         self._signing_in = asyncio.Lock()
         self._breaker = Breaker(clock)
+        self._mount_checked = False
         self._last_cause = VaultCause.UNREACHABLE
         self._executor = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="vault")
         self._client = hvac.Client(
@@ -140,6 +106,9 @@ class Vault:
         """
 
         def call() -> int:
+            if not self._mount_checked:
+                require_kv2(self._client, self._settings.mount)
+                self._mount_checked = True
             answer = self._client.secrets.kv.v2.create_or_update_secret(
                 path, secret=dict(data), cas=cas, mount_point=self._settings.mount
             )

@@ -25,6 +25,7 @@ from headgate_operator.credentials.decide import (
     import_id,
     source,
 )
+from headgate_operator.credentials.observe import trouble_reason
 from headgate_operator.credentials.plan import Action, EmptySecret, Note, WriteRecord
 from headgate_operator.provider.acceptance import endpoint_origin
 from headgate_operator.provider.modes import lasting
@@ -151,14 +152,17 @@ def _standing(seen: ObservedAccount, asked: Question, decision: ImportDecision, 
         text = f"the vendor refuses the access token ({verdict.value}); {_mend(asked)}"
         valid = _valid(False, verdict.value, text)
     else:
-        also = f"; {decision.message}" if isinstance(decision, Confirmed) and asked.content_problem else ""
-        valid = _by_time(expires_at, now, _mend(asked), also)
+        bad = decision if isinstance(decision, Confirmed) and asked.content_problem else None
+        also = f"; {bad.message}" if bad is not None else ""
+        valid = _by_time(expires_at, now, _mend(asked), also, bad.reason if bad is not None else None)
     empty, note = _emptying(seen, decision)
     return GrantPlan(empty, note, valid, status, expires_at)
 
 
-def _by_time(expires_at: datetime | None, now: datetime, mend: str, note: str = "") -> Observation:
-    good = ConditionReason.SECRET_INVALID if note else ConditionReason.VALID
+def _by_time(
+    expires_at: datetime | None, now: datetime, mend: str, note: str = "", bad_secret: ConditionReason | None = None
+) -> Observation:
+    good = bad_secret or ConditionReason.VALID
     if expires_at is None:
         return _valid(True, good, f"the access token names no expiry{note}")
     if now >= expires_at:
@@ -170,15 +174,15 @@ def _by_time(expires_at: datetime | None, now: datetime, mend: str, note: str = 
 
 def _unknown(seen: ObservedAccount, now: datetime) -> GrantPlan:
     """Judge without Vault: by what status last said, since proxies go on with what they hold."""
-    account, trouble = seen.account, seen.trouble or ""
+    account, trouble, reason = seen.account, str(seen.trouble), trouble_reason(seen.trouble)
     known, expires_at = account.status.credential, account.status.expires_at
     if known is None or known.version is None:
-        return GrantPlan(None, None, _valid(False, ConditionReason.VAULT_UNAVAILABLE, trouble), known, expires_at)
+        return GrantPlan(None, None, _valid(False, reason, trouble), known, expires_at)
     if expires_at is not None and now >= expires_at:
         text = f"the access token expired at {rfc3339(expires_at)}; {trouble}"
         return GrantPlan(None, None, _valid(False, ConditionReason.EXPIRED, text), known, expires_at)
     text = f"{trouble}. Proxies go on with version {known.version}"
-    return GrantPlan(None, None, _valid(None, ConditionReason.VAULT_UNAVAILABLE, text), known, expires_at)
+    return GrantPlan(None, None, _valid(None, reason, text), known, expires_at)
 
 
 def _mend(asked: Question) -> str:

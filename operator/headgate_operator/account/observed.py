@@ -12,6 +12,7 @@ from headgate_api.vault import AccessRecord, GrantRecord
 from headgate_operator.credentials.secretview import SecretView
 from headgate_operator.credentials.store import Stored
 from headgate_runtime.kube import Object
+from headgate_runtime.vault_errors import VaultError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class ObservedAccount:
     hash_key: Secret | None = None
     grant: Stored[GrantRecord] = Stored(None, 0)  # noqa: RUF009 - frozen
     access: Stored[AccessRecord] = Stored(None, 0)  # noqa: RUF009 - frozen
-    trouble: str | None = None
+    trouble: VaultError | None = None
     provider_unreadable: bool = False
     """There is a provider of that name, but its own spec cannot be read."""
     verdict: CredentialObservation | None = None

@@ -12,6 +12,7 @@ from headgate_api.vault import access_path, grant_path
 from headgate_operator.account.acknowledged import acknowledged
 from headgate_operator.account.grant import GrantPlan, grant_plan
 from headgate_operator.account.observed import ObservedAccount
+from headgate_operator.credentials.observe import trouble_reason
 from headgate_operator.credentials.plan import (
     RECHECK_SECONDS,
     AddFinalizer,
@@ -130,8 +131,9 @@ def _deletion(seen: ObservedAccount, now: datetime) -> Plan:
         waiting = Observation(
             ConditionType.READY,
             False,
-            ConditionReason.VAULT_UNAVAILABLE,
-            f"deletion waits until the grant at {grant} can be deleted: {seen.trouble}",
+            trouble_reason(seen.trouble),
+            f"deletion waits until the grant at {grant} can be deleted: {seen.trouble}. To let the object go "
+            f"without it, remove the finalizer {names.FINALIZER}; the record then stays in Vault",
         )
         before = account.status.conditions
         others = [c for c in before if c.type != ConditionType.READY]

@@ -43,7 +43,8 @@ class AccountReconciler:
         account = read(SubscriptionAccount, body)
         found = await self._kube.get(LLM_PROVIDER, key.namespace, account.spec.provider_ref.name)
         provider = next(iter(readable(LLMProvider, [found])), None) if found is not None else None
-        ref = account.spec.credential.import_secret_ref
+        leaving = account.metadata.deletion_timestamp is not None
+        ref = None if leaving else account.spec.credential.import_secret_ref
         secret = await secret_view(self._kube, self._redactor, key.namespace, ref)
         seen = partial(
             ObservedAccount,
@@ -55,7 +56,7 @@ class AccountReconciler:
             provider_unreadable=found is not None and provider is None,
         )
         if trouble is not None:
-            return seen(trouble=str(trouble))
+            return seen(trouble=trouble)
         try:
             grant = await self._store.grant(*account.key)
             access = await self._store.access(*account.key)
@@ -63,7 +64,7 @@ class AccountReconciler:
             hash_key = await self._store.hash_key() if needs_hash else None
         except VaultError as error:
             self._executor.note_trouble(error)
-            return seen(trouble=str(error))
+            return seen(trouble=error)
         for stored in (grant, access):
             remember(self._redactor, stored)
         verdict = self._edge.verdict(access_path(*account.key), access.version) if access.version else None

@@ -144,7 +144,7 @@ def _nothing(asked: Question) -> Refused:
             f"Secret {asked.namespace}/{asked.ref.name} does not exist; create it with the key {asked.ref.key}",
         )
     if asked.content_problem is not None:
-        return Refused(ConditionReason.SECRET_INVALID, asked.content_problem)
+        return Refused(asked.secret.problem_reason, asked.content_problem)
     return Refused(
         ConditionReason.SECRET_KEY_NOT_FOUND,
         f"{where} does not exist (the Secret has {', '.join(asked.secret.keys) or 'no keys'}); add the key to the Secret, or "
@@ -165,7 +165,10 @@ def _live(asked: Question) -> ImportDecision:
     seen = asked.import_id is not None and asked.import_id in held.imports
     if asked.ref is not None and asked.content_problem is not None:
         message = f"Vault's version {held.version} stays in use; the new content is refused: {asked.content_problem}"
-        return Confirmed(ConditionReason.SECRET_INVALID, message)
+        reason = ConditionReason.SECRET_INVALID if secret is None else secret.problem_reason
+        if reason is ConditionReason.SECRET_FORBIDDEN:
+            message = f"Vault's version {held.version} stays in use, and a new one would not be noticed: {asked.content_problem}"
+        return Confirmed(reason, message)
     if seen and asked.import_id != held.imports[-1] and asked.ref is not None:
         message = (
             f"{place(asked.namespace, asked.ref)} holds content imported earlier than the latest; Vault's version "

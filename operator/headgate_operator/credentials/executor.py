@@ -1,6 +1,7 @@
 """Carries out plans: the only place of the credential reconcilers that changes anything in Vault or the API server."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from headgate_api import names
@@ -29,6 +30,10 @@ STEPS: Final = 16
 
 class Unsettled(Exception):  # noqa: N818 - a state: others keep changing the object
     """Others changed the object or its records again and again; another try comes after a back-off."""
+
+
+class NotEmptied(Exception):  # noqa: N818 - a state: the API server forbids the patch
+    """An imported Secret keeps its content, since the operator may not patch it."""
 
 
 class Seen(Protocol):
@@ -76,6 +81,12 @@ class Executor:
                 done = await self._carry_out(seen.body, step.action)
             except CasMismatch:
                 continue
+            except NotEmptied as error:
+                text = f"the operator may not empty it, so the credential stays in the Secret too: {error}"
+                await self._events.emit(seen.body, "Warning", ConditionReason.SECRET_FORBIDDEN, "EmptySecret", text)
+                told = tuple(note for note in step.notes if note.action != "EmptySecret")
+                await self._tell(seen.body, replace(step, notes=told))
+                return step.requeue
             except VaultError as error:
                 self.note_trouble(error)
                 trouble = error
@@ -111,7 +122,12 @@ class Executor:
             case EmptySecret(ref, resource_version):
                 namespace = body["metadata"]["namespace"]
                 operations = [_same(resource_version), {"op": "remove", "path": f"/data/{ref.key}"}]
-                return await self._unless_changed(self._kube.json_patch(SECRET, namespace, ref.name, operations))
+                try:
+                    return await self._unless_changed(self._kube.json_patch(SECRET, namespace, ref.name, operations))
+                except KubeError as error:
+                    if error.status != 403:
+                        raise
+                    raise NotEmptied(f"Secret {namespace}/{ref.name}: {error.message}") from None
             case AddFinalizer() | RemoveFinalizer():
                 return await self._unless_changed(self._patch_finalizers(body, add=isinstance(action, AddFinalizer)))
         return True

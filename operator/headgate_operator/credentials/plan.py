@@ -98,6 +98,9 @@ def soonest(*seconds: float | None) -> float | None:
     return min((s for s in seconds if s is not None), default=None)
 
 
+_REFUSED: Final = (ConditionReason.SECRET_INVALID, ConditionReason.SECRET_FORBIDDEN)
+
+
 def notes_on_change(
     before: Iterable[Condition], observed: Iterable[Observation], good: Mapping[ConditionType, bool]
 ) -> tuple[Note, ...]:
@@ -111,7 +114,7 @@ def notes_on_change(
         if item.type not in good:
             continue
         status = "Unknown" if item.status is None else str(item.status)
-        fine = item.status is good[item.type] and item.reason != ConditionReason.SECRET_INVALID
+        fine = item.status is good[item.type] and item.reason not in _REFUSED
         if item.type not in known and fine:
             continue
         if known.get(item.type) != (status, str(item.reason)):

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from headgate_api import names
 from headgate_api.origins import origin_of
+from headgate_api.reasons import ConditionReason
 from headgate_api.resources.base import SecretKeyRef
 from headgate_api.secret import Secret
 
@@ -18,6 +19,9 @@ _GITOPS_PREFIXES: Final = (
     "meta.helm.sh/release-name",
 )
 """Labels or annotations by which Argo CD, Flux and Helm mark what they apply, and would restore."""
+
+
+_CLUSTER_TYPES: Final = ("kubernetes.io/", "bootstrap.kubernetes.io/", "helm.sh/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class SecretView:
     """The keys it does have, for people who look for a misspelt one."""
     kept: str | None = None
     problem: str | None = None
-    """What is wrong with the Secret itself: an annotation or an encoding that cannot be read."""
+    """What is wrong with the Secret itself: its type, an annotation or an encoding that cannot be read."""
+    problem_reason: ConditionReason = ConditionReason.SECRET_INVALID
 
     @property
     def where(self) -> str:
@@ -47,13 +52,22 @@ def place(namespace: str, ref: SecretKeyRef) -> str:
     return f"Secret {namespace}/{ref.name}, key {ref.key}"
 
 
+def forbidden(namespace: str, ref: SecretKeyRef, why: str) -> SecretView:
+    """Return what is known of a Secret that the API server does not show to the operator."""
+    text = (
+        f"the operator may not read Secret {namespace}/{ref.name}; grant its ServiceAccount the verb get on secrets in "
+        f"namespace {namespace} (the chart's ClusterRole headgate-operator does): {why}"
+    )
+    return SecretView(ref, namespace, "", None, None, problem=text, problem_reason=ConditionReason.SECRET_FORBIDDEN)
+
+
 def view(body: Mapping[str, Any], ref: SecretKeyRef) -> SecretView:
     """Return what decisions need of a Secret as the API server returns it."""
     metadata = body["metadata"]
     namespace = str(metadata["namespace"])
     encoded = (body.get("data") or {}).get(ref.key)
-    content, problem = None, None
-    if encoded is not None:
+    content, problem = None, _foreign(body, namespace, ref)
+    if encoded is not None and problem is None:
         try:
             content = Secret(base64.b64decode(encoded, validate=True).decode())
         except (binascii.Error, ValueError):
@@ -75,6 +89,17 @@ def view(body: Mapping[str, Any], ref: SecretKeyRef) -> SecretView:
         keys=tuple(sorted(body.get("data") or {})),
         kept="it is immutable" if body.get("immutable") else _kept(metadata),
         problem=problem,
+    )
+
+
+def _foreign(body: Mapping[str, Any], namespace: str, ref: SecretKeyRef) -> str | None:
+    """Return why a Secret of this type is not taken: it belongs to the cluster, and is no vendor's credential."""
+    given = str(body.get("type") or "Opaque")
+    if not given.startswith(_CLUSTER_TYPES):
+        return None
+    return (
+        f"Secret {namespace}/{ref.name} is of type {given}, which the cluster uses for itself; put the credential into a "
+        "Secret of type Opaque"
     )
 
 

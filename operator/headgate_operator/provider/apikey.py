@@ -21,6 +21,7 @@ from headgate_operator.credentials.decide import (
     import_id,
     source,
 )
+from headgate_operator.credentials.observe import trouble_reason
 from headgate_operator.credentials.plan import Note, WriteRecord
 from headgate_operator.provider.acceptance import endpoint_origin
 from headgate_operator.provider.modes import ModeState, lasting
@@ -44,8 +45,8 @@ def key_plan(seen: ObservedProvider) -> KeyPlan:
     if key.trouble is not None:
         if known is not None and known.version is not None:
             message = f"{key.trouble}. Proxies go on with version {known.version}"
-            return KeyPlan(None, None, _state(None, ConditionReason.VAULT_UNAVAILABLE, message), known)
-        return KeyPlan(None, None, _state(False, ConditionReason.VAULT_UNAVAILABLE, key.trouble), known)
+            return KeyPlan(None, None, _state(None, trouble_reason(key.trouble), message), known)
+        return KeyPlan(None, None, _state(False, trouble_reason(key.trouble), str(key.trouble)), known)
     ref = _ref(provider)
     value, problem = _content(key)
     identity = import_id(key.hash_key, value) if key.hash_key is not None and value is not None else None

@@ -12,6 +12,7 @@ from headgate_api.vault import APIKeyRecord
 from headgate_operator.credentials.secretview import SecretView
 from headgate_operator.credentials.store import Stored
 from headgate_runtime.kube import Object
+from headgate_runtime.vault_errors import VaultError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class ObservedKey:
     latest: Stored[APIKeyRecord] = Stored(None, 0)  # noqa: RUF009 - frozen
     pinned: Stored[APIKeyRecord] | None = None
     """The version that spec pins, where it pins one."""
-    trouble: str | None = None
+    trouble: VaultError | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from headgate_api.resources.base import Observation, merge_conditions
 from headgate_api.resources.llmprovider import CredentialStatus, LLMProviderStatus
 from headgate_api.snapshot import content_revision
 from headgate_api.vault import api_key_path
+from headgate_operator.credentials.observe import trouble_reason
 from headgate_operator.credentials.plan import (
     RECHECK_SECONDS,
     AddFinalizer,
@@ -99,8 +100,9 @@ def _deletion(seen: ObservedProvider, now: datetime) -> Plan:
         waiting = Observation(
             ConditionType.READY,
             False,
-            ConditionReason.VAULT_UNAVAILABLE,
-            f"deletion waits until the API key at {path} can be dealt with: {seen.key.trouble}",
+            trouble_reason(seen.key.trouble),
+            f"deletion waits until the API key at {path} can be dealt with: {seen.key.trouble}. To let the object go "
+            f"without it, remove the finalizer {names.FINALIZER}; the record then stays in Vault",
         )
         before = provider.status.conditions
         others = [c for c in before if c.type != ConditionType.READY]

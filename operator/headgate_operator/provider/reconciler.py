@@ -64,9 +64,11 @@ class ProviderReconciler:
     async def _observe_key(self, provider: LLMProvider, trouble: VaultError | None) -> ObservedKey:
         auth = provider.spec.auth.api_key
         ref = auth.import_secret_ref if auth else None
-        secret = await secret_view(self._kube, self._redactor, provider.metadata.namespace, ref)
+        leaving = provider.metadata.deletion_timestamp is not None
+        # A deletion needs no Secret, so it must not fail for want of one that may be read.
+        secret = None if leaving else await secret_view(self._kube, self._redactor, provider.metadata.namespace, ref)
         if trouble is not None:
-            return ObservedKey(secret=secret, trouble=str(trouble))
+            return ObservedKey(secret=secret, trouble=trouble)
         try:
             latest = await self._store.api_key(*provider.key)
             pinned = None
@@ -76,7 +78,7 @@ class ProviderReconciler:
             hash_key = await self._store.hash_key() if needs_hash else None
         except VaultError as error:
             self._executor.note_trouble(error)
-            return ObservedKey(secret=secret, trouble=str(error))
+            return ObservedKey(secret=secret, trouble=error)
         remember(self._redactor, latest)
         if pinned is not None:
             remember(self._redactor, pinned)
