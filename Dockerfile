@@ -5,7 +5,7 @@
 #
 # Behind a private index or a private certificate authority, hand pip its own settings; neither stays in a layer:
 #   --secret id=pip-conf,src=pip.conf --secret id=ca,src=ca.pem      (pip.conf then says `cert = /run/secrets/ca`)
-ARG BASE=docker.io/library/python:3.11-slim-bookworm
+ARG BASE=python:3.11-slim-bookworm
 
 # The dependencies, which change seldom. What installs moves aside afterwards: the image has no use for it.
 FROM ${BASE} AS dependencies
