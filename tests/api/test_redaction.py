@@ -47,6 +47,46 @@ def test_credential_shapes_are_masked_without_being_known(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        *(fake(prefix, "aB3-" * 6) for prefix in ("SK-", "rk-", "Pk-", "hvb.", "HVR.", "s.", "b.", "R.")),
+        *(fake(prefix, "aB3x" * 6) for prefix in ("gho_", "ghp_", "GHS_", "ghu_", "aiza")),
+        *(f"{scheme} abcdef123456" for scheme in ("bearer", "BASIC", "Token")),
+        *(
+            f"{name}=abcdef123456"
+            for name in (
+                *(
+                    "authorization",
+                    "Proxy-Authorization",
+                    "x-goog-api-key",
+                    "X-Vault-Token",
+                    "apikey",
+                    "cookie",
+                    "set-cookie",
+                ),
+                *(
+                    "access_token",
+                    "refreshtoken",
+                    "id-token",
+                    "client_secret",
+                    "PASSWORD",
+                    "code_verifier",
+                    "assertion",
+                ),
+            )
+        ),
+        *("s\u212a-aB3-aB3-aB3", "\u017fk-aB3-aB3-aB3", "https://aB3@example.test"),
+    ],
+)
+def test_every_shape_is_noticed_in_any_case(text: str) -> None:
+    redacted = Redactor().redact(text)
+
+    assert MASK in redacted
+    assert "aB3" not in redacted
+    assert "abcdef123456" not in redacted
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("Authorization: Bearer abcdef123456", "Authorization: "),
