@@ -77,12 +77,15 @@ class ProxyMetrics:
         self._credential_failures = counter("credential_failures", "Why credentials were not read.", "reason")
         self._report_failures = counter("report_failures", "Why reports did not reach the broker.", "reason")
         self._export_failures = counter("trace_export_failures", "Batches of spans that did not reach the receiver.")
-        self._open_requests = Gauge(PREFIX + "open_requests", "Requests in progress.", registry=registry)
-        self._open_streams = Gauge(PREFIX + "open_streams", "Streams whose head was sent.", registry=registry)
+        self._open_requests = self._open_streams = 0
+        requests = Gauge(PREFIX + "open_requests", "Requests in progress.", registry=registry)
+        requests.set_function(lambda: self._open_requests)
+        streams = Gauge(PREFIX + "open_streams", "Streams whose head was sent.", registry=registry)
+        streams.set_function(lambda: self._open_streams)
 
     def began(self) -> None:
         """Count a request in progress."""
-        self._open_requests.inc()
+        self._open_requests += 1
 
     def selected(self, record: Record, selection: Selection) -> None:
         """Count the mode that was picked."""
@@ -110,13 +113,13 @@ class ProxyMetrics:
             kind = "true" if record.streaming else "false"
             self._first_byte(record.provider, kind).observe(record.first_byte - record.started)
         if record.open_stream:
-            self._open_streams.inc()
+            self._open_streams += 1
 
     def finished(self, record: Record) -> None:
         """Count the request with all that is known of it."""
-        self._open_requests.dec()
+        self._open_requests -= 1
         if record.open_stream:
-            self._open_streams.dec()
+            self._open_streams -= 1
         outcome = record.outcome
         if outcome is None or record.ended is None:
             return

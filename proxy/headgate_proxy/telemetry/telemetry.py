@@ -39,7 +39,7 @@ class Telemetry:
         self._tracer = tracer
         self._percent = sampling_percent
         self._track = track
-        self._random = source if source is not None else random.SystemRandom()
+        self._random = source if source is not None else random.Random()  # noqa: S311 - which requests to look at: no secret
         self._propagator = TraceContextTextMapPropagator()
 
     def begin(self, headers: Mapping[str, str], *, request_id: str, method: str, path: str) -> PlainTrace:
