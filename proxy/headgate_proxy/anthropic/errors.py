@@ -5,6 +5,7 @@ Shape and types as the vendor documents them: ``{"type": "error", "error": {"typ
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -25,11 +26,23 @@ class ErrorType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer in place of the upstream's: an HTTP status, an error type, and a message with the mend for people."""
+    """An answer in place of the upstream's: an HTTP status, an error type, and a message with the mend for people.
+
+    ``retry`` False tells client libraries not to try again by themselves: a person has to mend something first.
+    """
 
     status: int
     type: ErrorType
     message: str
+    retry: bool = True
+
+
+_SHOWN: Final = 100
+
+
+def shown(text: str) -> str:
+    """Return what a caller sent as an error message may repeat it: quoted, and not at any length."""
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
 
 
 _encode = msgspec.json.Encoder().encode

@@ -52,9 +52,6 @@ TABLE: Final = (
 )
 """The first row that fits decides. Without one the answer passes through, byte for byte."""
 
-SUSPECT: Final = frozenset(status for row in TABLE for status in row.statuses)
-"""Statuses whose body has to be looked at before anything is passed on."""
-
 
 class _Error(msgspec.Struct):
     type: str = ""

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from headgate_proxy.anthropic.usage import ResponseFacts, WireError, WireMessage, WireUsage
+from headgate_proxy.anthropic.usage import ResponseFacts, WireError, WireMessage, WireUsage, short
 
 _MAX_EVENT_BYTES: Final = 1024 * 1024
 _MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
@@ -109,9 +109,9 @@ class StreamReader:
             if read.usage is not None:
                 read.usage.add_to(self.facts.usage)
             if read.delta is not None:
-                self.facts.stop_reason = read.delta.stop_reason or self.facts.stop_reason
+                self.facts.stop_reason = short(read.delta.stop_reason) or self.facts.stop_reason
         elif read.type == "error" and read.error is not None:
-            self.facts.error_type = read.error.type
+            self.facts.error_type = short(read.error.type)
 
 
 def _may_tell(events: bytes) -> bool:

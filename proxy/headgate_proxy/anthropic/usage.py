@@ -1,8 +1,22 @@
 """What a Messages response says of itself: model, stop reason and tokens, in the vendor's own terms."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
+
+_MOST_TOKENS: Final = 10**12
+"""No response has more; counters and spans take no arbitrary number."""
+_LONGEST: Final = 256
+
+
+def short(text: str | None) -> str | None:
+    """Return what an upstream says of itself, cut to a length that logs and spans can take."""
+    return text[:_LONGEST] if text is not None else None
+
+
+def _sane(count: int | None) -> int:
+    return count if count is not None and 0 <= count <= _MOST_TOKENS else 0
 
 
 @dataclass(slots=True)
@@ -48,11 +62,11 @@ class WireUsage(msgspec.Struct):
     def add_to(self, usage: Usage) -> None:
         """Write every count given here over that of ``usage``: the vendor's counts are cumulative."""
         for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens"):
-            if (count := getattr(self, name)) is not None:
+            if (count := getattr(self, name)) is not None and 0 <= count <= _MOST_TOKENS:
                 setattr(usage, name, count)
         if self.cache_creation is not None:
-            usage.cache_creation_5m_input_tokens = self.cache_creation.ephemeral_5m_input_tokens or 0
-            usage.cache_creation_1h_input_tokens = self.cache_creation.ephemeral_1h_input_tokens or 0
+            usage.cache_creation_5m_input_tokens = _sane(self.cache_creation.ephemeral_5m_input_tokens)
+            usage.cache_creation_1h_input_tokens = _sane(self.cache_creation.ephemeral_1h_input_tokens)
 
 
 class WireError(msgspec.Struct):
@@ -72,10 +86,10 @@ class WireMessage(msgspec.Struct):
 
     def add_to(self, facts: ResponseFacts) -> None:
         """Write what this says over ``facts``."""
-        facts.message_id = self.id or facts.message_id
-        facts.model = self.model or facts.model
-        facts.stop_reason = self.stop_reason or facts.stop_reason
+        facts.message_id = short(self.id) or facts.message_id
+        facts.model = short(self.model) or facts.model
+        facts.stop_reason = short(self.stop_reason) or facts.stop_reason
         if self.usage is not None:
             self.usage.add_to(facts.usage)
         if self.error is not None:
-            facts.error_type = self.error.type
+            facts.error_type = short(self.error.type)

@@ -12,7 +12,7 @@ from headgate_api.clock import Clock
 from headgate_api.reasons import AuthMode, SkipReason
 from headgate_api.snapshot import CredentialPointer
 from headgate_proxy.anthropic.errors import ErrorType, Refusal
-from headgate_proxy.anthropic.failures import HEAD_BYTES, SUSPECT, classify
+from headgate_proxy.anthropic.failures import HEAD_BYTES, classify
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.edge.drain import Drain
 from headgate_proxy.edge.ports import Credentials, RequestTrace
@@ -22,6 +22,7 @@ from headgate_proxy.selection.select import Candidate, Situation, select
 from headgate_proxy.selection.states import Exhausted, Failure, Fallback, Selection
 from headgate_proxy.selection.verdicts import Verdicts
 from headgate_proxy.upstream.call import Call, UpstreamError, prepare, send
+from headgate_proxy.upstream.masking import masked
 from headgate_proxy.upstream.sessions import Sessions
 
 _OURS = frozenset({401, 403})
@@ -104,15 +105,18 @@ class Attempts:
             limit = around.drain.limit(self.call.provider.spec.timeouts.first_byte_seconds)
             prepared = prepare(self.call, selection, trace.traceparent)
             response = await send(around.sessions, self.call, prepared, sampled=trace.sampled, limit=limit)
-        if response.status not in SUSPECT:
-            if response.status < 400:
-                around.verdicts.succeeded(selection.held)
-            if selection.fallback is None:
-                around.verdicts.went(self.call.provider, selection.mode, None)
-            return Answered(selection, response), None
-        head = await self._read_head(response)
-        failure = classify(response.status, head, response.headers, around.clock.now())
-        return Answered(selection, response, head), failure
+        head = b""
+        if response.status < 400:
+            around.verdicts.succeeded(selection.held)
+        else:
+            head = await self._read_head(response)
+            failure = classify(response.status, head, response.headers, around.clock.now())
+            head = masked(head, selection.held.secret)
+            if failure is not None:
+                return Answered(selection, response, head), failure
+        if selection.fallback is None:
+            around.verdicts.went(self.call.provider, selection.mode, None)
+        return Answered(selection, response, head), None
 
     async def _read_head(self, response: aiohttp.ClientResponse) -> bytes:
         head = bytearray()
@@ -156,6 +160,7 @@ class Attempts:
             ErrorType.API,
             f"{_who(self.call.provider)} answered with a redirect ({last.response.status}), and Headgate follows none; set "
             "spec.endpoint to where the upstream really is",
+            retry=False,
         )
 
     def _refusal(self, decision: Selection | Exhausted, last: Answered | UpstreamError | None) -> Refusal:
@@ -167,7 +172,8 @@ class Attempts:
             return Refusal(504 if last.timed_out else 502, kind, f"{who}: {last}. {why}")
         if last is None:
             return Refusal(503, ErrorType.API, f"{who} has no usable credential. {why}")
-        return Refusal(502, ErrorType.API, f"{who} refused the gate's own credential ({last.response.status}). {why}")
+        message = f"{who} refused the gate's own credential ({last.response.status}). {why}"
+        return Refusal(502, ErrorType.API, message, retry=False)
 
 
 def _discard(last: Answered | UpstreamError | None) -> None:

@@ -12,6 +12,8 @@ from headgate_proxy.edge.ports import Outcome, RequestTrace
 
 LEFT_EARLY: Final = Outcome(499, disconnected=True)
 """The client left before a response began."""
+SERVER: Final = "headgate"
+"""Instead of the name and versions of what Headgate is built on."""
 
 
 def new_request_id() -> str:
@@ -36,9 +38,29 @@ class Exchange:
         self.outcome = Outcome(
             refusal.status, error_type=refusal.type, request_bytes=request_bytes, response_bytes=len(body)
         )
-        return self.answer(refusal.status, body, headers)
+        return _own(refusal, body, self.request_id, headers)
 
-    def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> web.Response:
+    def answer(self, body: bytes) -> web.Response:
         """Return a JSON answer of Headgate's own."""
-        ours = {"request-id": self.request_id, names.HEADER_REQUEST_ID: self.request_id}
-        return web.Response(status=status, body=body, content_type="application/json", headers=ours | (headers or {}))
+        self.outcome = Outcome(200, response_bytes=len(body))
+        return _json(200, body, _ids(self.request_id))
+
+
+def own_answer(refusal: Refusal, request_id: str) -> web.Response:
+    """Return the envelope for what never became a request."""
+    return _own(refusal, envelope(refusal, request_id), request_id)
+
+
+def _own(refusal: Refusal, body: bytes, request_id: str, more: dict[str, str] | None = None) -> web.Response:
+    headers = _ids(request_id) | (more or {})
+    if not refusal.retry:
+        headers["x-should-retry"] = "false"  # what Anthropic's own libraries go by
+    return _json(refusal.status, body, headers)
+
+
+def _ids(request_id: str) -> dict[str, str]:
+    return {"request-id": request_id, names.HEADER_REQUEST_ID: request_id, "server": SERVER}
+
+
+def _json(status: int, body: bytes, headers: dict[str, str]) -> web.Response:
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)

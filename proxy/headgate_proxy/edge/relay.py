@@ -12,7 +12,7 @@ from headgate_proxy.anthropic.errors import ErrorType, Refusal, sse_error
 from headgate_proxy.anthropic.readers import StreamReader, reader_for
 from headgate_proxy.edge.attempts import Answered
 from headgate_proxy.edge.drain import Drain
-from headgate_proxy.edge.exchange import Exchange
+from headgate_proxy.edge.exchange import SERVER, Exchange
 from headgate_proxy.edge.ports import Outcome
 from headgate_proxy.routing.provider import Provider
 from headgate_proxy.selection.explain import fallback_header
@@ -76,7 +76,8 @@ class Relay:
 
     def _begin(self) -> web.StreamResponse:
         upstream, selection = self._answered.response, self._answered.selection
-        headers = client_headers(upstream.headers.items())
+        headers = client_headers(upstream.headers.items(), selection.held.secret)
+        headers.setdefault("server", SERVER)
         headers[names.HEADER_REQUEST_ID] = self._exchange.request_id
         headers[names.HEADER_PROVIDER] = self._provider.label
         headers[names.HEADER_AUTH_MODE] = selection.mode

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from headgate_api.snapshot import AccountEntry, FleetSettings, Snapshot
-from headgate_proxy.anthropic.errors import ErrorType, Refusal
+from headgate_proxy.anthropic.errors import ErrorType, Refusal, shown
 from headgate_proxy.routing.provider import Provider, Route, compile_provider
 
 HEADER_HINT: Final = "x-headgate-provider"
@@ -64,8 +64,8 @@ class Routing:
         return Refusal(
             404,
             ErrorType.NOT_FOUND,
-            f"{HEADER_HINT}: no provider {hint!r} serves model {model!r} to namespace {namespace!r}; use one of {usable}, or "
-            "leave the header out",
+            f"{HEADER_HINT}: no provider {shown(hint)} serves model {shown(model)} to namespace {namespace!r}; use one of "
+            f"{usable}, or leave the header out",
         )
 
     def models(self, namespace: str) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ class Routing:
         else:
             more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
             mend = f"available to namespace {namespace!r}: {', '.join(known[:_LISTED])}{more}"
-        return Refusal(404, ErrorType.NOT_FOUND, f"model: {model!r} is not served here; {mend}")
+        return Refusal(404, ErrorType.NOT_FOUND, f"model: {shown(model)} is not served here; {mend}")
 
 
 def _tabulate(pairs: Iterable[tuple[str, Provider]]) -> dict[str, _Table]:

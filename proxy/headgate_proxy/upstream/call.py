@@ -2,17 +2,20 @@
 
 import io
 import ssl
+import time
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
+from aiohttp.http import RawResponseMessage
 from multidict import CIMultiDict
 from yarl import URL
 
 from headgate_proxy.routing.provider import Provider
 from headgate_proxy.selection.states import Selection
+from headgate_proxy.upstream.connector import LINE
 from headgate_proxy.upstream.modes import MODES, Operation, credential_header
 from headgate_proxy.upstream.request_headers import upstream_headers
 from headgate_proxy.upstream.sessions import Sessions
@@ -20,6 +23,10 @@ from headgate_proxy.upstream.target import target_url
 
 _WHOLE: Final = 512 * 1024
 """Larger bodies are handed to the transport piece by piece, so that the event loop is not held up by one copy."""
+_STALE: Final = 2
+"""How many idle connections may turn out to be closed before that counts as the upstream being unavailable."""
+_STALE_SECONDS: Final = 1.0
+"""A connection that breaks later than this after a request was sent did carry it: the request may have been acted upon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +79,10 @@ async def send(
     ``limit`` bounds the wait with a TimeoutError of its own: it is the caller's, so that stopping the proxy can cut it short.
     """
     timeouts = call.provider.spec.timeouts
-    session = sessions.session(private_addresses=call.private_addresses, sampled=sampled)
-    body: bytes | io.BytesIO = call.body if len(call.body) <= _WHOLE else io.BytesIO(call.body)
     where = call.provider.origin
     try:
         async with limit:
-            return await session.post(
-                prepared.url,
-                data=body,
-                headers=prepared.headers,
-                allow_redirects=False,
-                ssl=sessions.tls(call.provider),
-                timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=timeouts.connect_seconds),
-            )
+            response = await _post(sessions, call, prepared, sampled)
     except aiohttp.ConnectionTimeoutError as error:
         raise UpstreamError(
             f"{where} did not accept a connection within {timeouts.connect_seconds} s", timed_out=True
@@ -93,6 +91,37 @@ async def send(
         raise UpstreamError(f"{where} did not answer within {timeouts.first_byte_seconds} s", timed_out=True) from error
     except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
         raise UpstreamError(_sentence(where, error)) from error
+    if not 200 <= response.status < 600:
+        response.close()
+        raise UpstreamError(f"{where} answered with status {response.status}, which is no answer to a request")
+    if (line := LINE.get()) is not None:
+        line.content = response.content
+    return response
+
+
+async def _post(sessions: Sessions, call: Call, prepared: Prepared, sampled: bool) -> aiohttp.ClientResponse:
+    """Send, and send again when a connection that had idled turns out to have been closed by the upstream meanwhile."""
+    session = sessions.session(private_addresses=call.private_addresses, sampled=sampled)
+    timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=call.provider.spec.timeouts.connect_seconds)
+    tls = sessions.tls(call.provider)
+    for retries in reversed(range(_STALE + 1)):
+        LINE.set(None)
+        began = time.monotonic()
+        try:
+            return await session.post(
+                prepared.url,
+                data=call.body if len(call.body) <= _WHOLE else io.BytesIO(call.body),
+                headers=prepared.headers,
+                allow_redirects=False,
+                ssl=tls,
+                timeout=timeout,
+            )
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            line, partial = LINE.get(), getattr(error, "message", None)
+            stale = line is not None and line.requests > 1 and time.monotonic() - began < _STALE_SECONDS
+            if not (retries and stale) or isinstance(partial, RawResponseMessage):
+                raise
+    raise AssertionError("the last round returns or raises")
 
 
 def _sentence(where: str, error: Exception) -> str:
@@ -102,6 +131,8 @@ def _sentence(where: str, error: Exception) -> str:
             return f"{where}: the TLS handshake failed; check the endpoint and spec.tls.caBundle"
         case aiohttp.ClientConnectorDNSError() | aiohttp.ClientConnectorError():
             return f"{where}: no connection ({error.os_error.strerror or type(error.os_error).__name__})"
+        case aiohttp.ClientResponseError():
+            return f"{where}: the answer was no valid HTTP/1.1"
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return f"{where}: the connection broke off before an answer came"
         case _:

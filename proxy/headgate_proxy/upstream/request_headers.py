@@ -5,6 +5,8 @@ and its betas pass through: Headgate neither forges nor hides who asks (B11).
 """
 
 from collections.abc import Iterable, Mapping
+from enum import Enum, auto
+from functools import lru_cache
 from typing import Final
 
 from multidict import CIMultiDict
@@ -13,6 +15,25 @@ from headgate_proxy.upstream.sensitive import may_go_upstream
 
 _BETA: Final = "anthropic-beta"
 _CONNECTION: Final = "connection"
+
+
+class _Fate(Enum):
+    """What becomes of a client's header."""
+
+    PASSES = auto()
+    STAYS = auto()
+    BETAS = auto()
+    NAMES_OTHERS = auto()
+
+
+@lru_cache(maxsize=4096)
+def _fate(name: str) -> _Fate:
+    lower = name.lower()
+    if lower == _BETA:
+        return _Fate.BETAS
+    if lower == _CONNECTION:
+        return _Fate.NAMES_OTHERS
+    return _Fate.PASSES if may_go_upstream(lower) else _Fate.STAYS
 
 
 def upstream_headers(
@@ -29,17 +50,20 @@ def upstream_headers(
     name; ``credential`` and ``betas`` are the mode's. ``accept-encoding: identity`` always: usage is read from the bytes on
     their way, and a compressed stream would hold events back.
     """
-    headers: CIMultiDict[str] = CIMultiDict()
+    kept: list[tuple[str, str]] = []
     asked: list[str] = []
     one_hop: set[str] = set()
-    for name, value in client:
-        if not may_go_upstream(name):
-            if name.lower() == _CONNECTION:
-                one_hop.update(option.strip().lower() for option in value.split(","))
-        elif name.lower() == _BETA:
-            asked.append(value)
-        else:
-            headers.add(name, value)
+    for pair in client:
+        match _fate(pair[0]):
+            case _Fate.PASSES:
+                kept.append(pair)
+            case _Fate.BETAS:
+                asked.append(pair[1])
+            case _Fate.NAMES_OTHERS:
+                one_hop.update(option.strip().lower() for option in pair[1].split(","))
+            case _Fate.STAYS:
+                pass
+    headers = CIMultiDict(kept)
     for name in one_hop:
         headers.popall(name, None)
     for name, value in extra.items():

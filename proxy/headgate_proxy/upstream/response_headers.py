@@ -7,6 +7,8 @@ from typing import Final
 from multidict import CIMultiDict
 
 from headgate_api import names
+from headgate_api.secret import Secret
+from headgate_proxy.upstream.masking import masked_text
 from headgate_proxy.upstream.sensitive import HOP_BY_HOP
 
 _OURS: Final = frozenset(
@@ -30,13 +32,13 @@ def _may_come_back(name: str) -> bool:
     return lower not in HOP_BY_HOP and lower not in _OURS and not lower.startswith(names.HEADER_PREFIX)
 
 
-def client_headers(upstream: Iterable[tuple[str, str]]) -> CIMultiDict[str]:
-    """Return what passes on of the upstream's (name, value) pairs."""
+def client_headers(upstream: Iterable[tuple[str, str]], secret: Secret) -> CIMultiDict[str]:
+    """Return what passes on of the upstream's (name, value) pairs; should one repeat the credential, it is masked."""
     headers: CIMultiDict[str] = CIMultiDict()
     one_hop: set[str] = set()
     for name, value in upstream:
         if _may_come_back(name):
-            headers.add(name, value)
+            headers.add(name, masked_text(value, secret))
         elif name.lower() == "connection":
             one_hop.update(option.strip().lower() for option in value.split(","))
     for name in one_hop:

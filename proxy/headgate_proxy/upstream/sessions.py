@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 
 from headgate_proxy.routing.provider import Provider
+from headgate_proxy.upstream.connector import Connector
 from headgate_proxy.upstream.resolver import PublicResolver
 
 _POOL: Final = 4096
@@ -60,7 +61,7 @@ class Sessions:
 
     def _open(self, private_addresses: bool, sampled: bool) -> aiohttp.ClientSession:
         resolver = self._resolver if private_addresses else PublicResolver(self._resolver)
-        connector = aiohttp.TCPConnector(
+        connector = Connector(
             limit=_POOL, resolver=resolver, ttl_dns_cache=_DNS_SECONDS, keepalive_timeout=_KEEPALIVE_SECONDS
         )
         return aiohttp.ClientSession(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headgate_api.secret import Secret
 from headgate_proxy.upstream.request_headers import upstream_headers
 from headgate_proxy.upstream.response_headers import client_headers
 from headgate_proxy.upstream.sensitive import may_go_upstream
@@ -130,11 +131,14 @@ def test_responses_keep_what_is_end_to_end() -> None:
             ("X-Headgate-Auth-Mode", "forged"),
             ("x-many", "1"),
             ("x-many", "2"),
-        ]
+            ("x-echo", "you sent emulated-key!"),
+        ],
+        Secret("emulated-key"),
     )
     assert list(headers.items()) == [
         ("Request-Id", "req_1"),
         ("anthropic-ratelimit-requests-limit", "5"),
         ("x-many", "1"),
         ("x-many", "2"),
+        ("x-echo", "you sent ************!"),
     ]
