@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from headgate_api.clock import Clock
-from headgate_proxy.anthropic.errors import ErrorType, Refusal
-from headgate_proxy.anthropic.models import model_list
+from headgate_proxy.anthropic.errors import ErrorType, Refusal, shown
+from headgate_proxy.anthropic.models import model_info, model_list
 from headgate_proxy.anthropic.request import read_head, replace_model
 from headgate_proxy.callers.authenticator import Authenticator
 from headgate_proxy.callers.caller import Caller
-from headgate_proxy.edge.attempts import Attempts, Surroundings
-from headgate_proxy.edge.body import read_body
+from headgate_proxy.edge.attempts import Answered, Attempts, Surroundings
+from headgate_proxy.edge.body import BodyLimits, Share, read_body
 from headgate_proxy.edge.exchange import LEFT_EARLY, Exchange, new_request_id
-from headgate_proxy.edge.paths import SERVED, UNKNOWN, Served
-from headgate_proxy.edge.ports import Credentials, Live, Outcome, Telemetry
+from headgate_proxy.edge.paths import LISTED, SERVED, UNKNOWN, Served, served_at
+from headgate_proxy.edge.ports import Credentials, Live, Telemetry
 from headgate_proxy.edge.relay import Relay
+from headgate_proxy.routing.provider import Provider
 from headgate_proxy.routing.routing import HEADER_HINT, Routing
 from headgate_proxy.selection.verdicts import Verdicts
 from headgate_proxy.upstream.call import Call
@@ -40,24 +41,27 @@ class Ports:
 class Handler:
     """The handler of aiohttp's low-level server."""
 
-    def __init__(self, ports: Ports, around: Surroundings, body_seconds: float) -> None:
+    def __init__(self, ports: Ports, around: Surroundings, bodies: BodyLimits) -> None:
         self._ports = ports
         self._around = around
-        self._body_seconds = body_seconds
+        self._bodies = bodies
         self._authenticator = Authenticator(ports.clock)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request; its trace is finished however this ends."""
         path, _, query = request.raw_path.partition("?")
-        served = SERVED.get(path)
+        served = SERVED.get(path) or served_at(path)
         request_id = new_request_id()
         trace = self._ports.telemetry.begin(
-            request.headers, request_id=request_id, method=request.method, path=UNKNOWN if served is None else path
+            request.headers,
+            request_id=request_id,
+            method=request.method,
+            path=UNKNOWN if served is None else served.label,
         )
         exchange = Exchange(request, request_id, trace)
         with self._around.drain.request():
             try:
-                response = await self._answer(exchange, served, path, query)
+                response = await self._answer(exchange, served, query)
             except (asyncio.CancelledError, ConnectionError):
                 raise  # the client left: the exchange's outcome says so already
             except Exception:
@@ -73,14 +77,15 @@ class Handler:
             response.force_close()
         return response
 
-    async def _answer(self, exchange: Exchange, served: Served | None, path: str, query: str) -> web.StreamResponse:
+    async def _answer(self, exchange: Exchange, served: Served | None, query: str) -> web.StreamResponse:
         request, routing = exchange.request, self._ports.live.routing
         if served is None:
+            asked = f"{request.method} {shown(request.raw_path.partition('?')[0])}"
             return exchange.refuse(
-                Refusal(404, ErrorType.NOT_FOUND, f"no such path; Headgate serves {', '.join(SERVED)}")
+                Refusal(404, ErrorType.NOT_FOUND, f"{asked} is not served here; Headgate serves {LISTED}")
             )
         if request.method != served.method:
-            refusal = Refusal(405, ErrorType.INVALID_REQUEST, f"{path} takes {served.method} only")
+            refusal = Refusal(405, ErrorType.INVALID_REQUEST, f"{served.label} takes {served.method} only")
             return exchange.refuse(refusal, headers={"Allow": served.method})
         if routing is None:
             return exchange.refuse(
@@ -91,19 +96,32 @@ class Handler:
             return exchange.refuse(caller)
         exchange.trace.authenticated(caller)
         if served.operation is None:
-            listed = model_list(routing.models(caller.namespace))
-            exchange.outcome = Outcome(200, response_bytes=len(listed))
-            return exchange.answer(200, listed)
-        limit = routing.fleet.limits.max_request_bytes
-        body = await read_body(request, limit=limit, seconds=self._body_seconds)
-        if isinstance(body, Refusal):
-            return exchange.refuse(body)
-        return await self._forward(exchange, routing, caller, served.operation, query, body)
+            return self._models(exchange, routing, caller, served.model)
+        with self._bodies.share() as share:  # until an answer begins: only then is the body not needed any more
+            asked_for = await self._ask(exchange, routing, caller, served.operation, query, share)
+        if isinstance(asked_for, web.StreamResponse):
+            return asked_for
+        answered, provider = asked_for
+        return await Relay(exchange, answered, provider, self._around.drain, share.held).run()
 
-    async def _forward(
-        self, exchange: Exchange, routing: Routing, caller: Caller, operation: Operation, query: str, body: bytes
-    ) -> web.StreamResponse:
-        size, headers = len(body), exchange.request.headers
+    def _models(self, exchange: Exchange, routing: Routing, caller: Caller, asked: str | None) -> web.Response:
+        if asked is None:
+            return exchange.answer(model_list(routing.models(caller.namespace)))
+        route = routing.resolve(caller.namespace, asked)
+        return exchange.refuse(route) if isinstance(route, Refusal) else exchange.answer(model_info(route.model.name))
+
+    async def _ask(
+        self, exchange: Exchange, routing: Routing, caller: Caller, operation: Operation, query: str, share: Share
+    ) -> tuple[Answered, Provider] | web.Response:
+        """Read the request and find who answers it. The body is this method's own: it must not outlive it."""
+        headers, limit = exchange.request.headers, routing.fleet.limits.max_request_bytes
+        drain = self._around.drain
+        body = await read_body(exchange.request, share, drain, limit=limit, seconds=self._bodies.seconds)
+        size = share.held
+        if isinstance(body, Refusal):
+            refused = exchange.refuse(body, request_bytes=size)
+            refused.force_close()  # what is left of the body is no next request
+            return refused
         head = read_head(body)
         if isinstance(head, Refusal):
             return exchange.refuse(head, request_bytes=size)
@@ -114,7 +132,7 @@ class Handler:
         exchange.trace.routed(route, self._ports.live.revision, streaming=head.stream)
         if provider.forbidden is not None:
             message = f"LLMProvider {provider.label} cannot be used: {provider.forbidden}"
-            return exchange.refuse(Refusal(502, ErrorType.API, message), request_bytes=size)
+            return exchange.refuse(Refusal(502, ErrorType.API, message, retry=False), request_bytes=size)
         wanted = model.upstream_name or model.name
         if head.model != wanted:
             body = replace_model(body, wanted)
@@ -123,4 +141,4 @@ class Handler:
         answered = await Attempts(self._around, call, caller, exchange.trace).answer()
         if isinstance(answered, Refusal):
             return exchange.refuse(answered, request_bytes=size)
-        return await Relay(exchange, answered, provider, self._around.drain, size).run()
+        return answered, provider

@@ -12,12 +12,13 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver
 
 from headgate_proxy.edge.attempts import Surroundings
+from headgate_proxy.edge.body import BodyLimits
+from headgate_proxy.edge.connection import MAX_HEADER_BYTES, Listener
 from headgate_proxy.edge.drain import Drain
 from headgate_proxy.edge.handler import Handler, Ports
 from headgate_proxy.upstream.sessions import Sessions
 from headgate_runtime.listening import listening_socket, port_of
 
-_MAX_HEADER_BYTES = 32 * 1024
 _CUT_SECONDS = 5.0
 """How long cut requests have to say their last words."""
 
@@ -28,13 +29,15 @@ class EdgeSettings:
 
     ``host`` None means every address, ``port`` 0 a free one. ``settle_seconds``: how long a stopping proxy goes on accepting,
     until the cluster has taken it out of its Service. ``body_seconds`` bounds the arrival of a request body,
-    ``keepalive_seconds`` an idle connection and the arrival of request headers.
+    ``keepalive_seconds`` an idle connection and the arrival of request headers. ``buffered_bytes`` bounds the request bodies
+    that are held at one time, until their upstreams have begun to answer.
     """
 
     port: int = 8080
     host: str | None = None
     settle_seconds: float = 5.0
     body_seconds: float = 120.0
+    buffered_bytes: int = 192 * 1024 * 1024
     keepalive_seconds: float = 75.0
 
 
@@ -53,7 +56,7 @@ class Edge:
         self._drain = Drain()
         self._sessions = Sessions(trace_configs, resolver)
         around = Surroundings(ports.credentials, ports.verdicts, self._sessions, self._drain, ports.clock)
-        self._handler = Handler(ports, around, settings.body_seconds)
+        self._handler = Handler(ports, around, BodyLimits(settings.body_seconds, settings.buffered_bytes))
         self._runner: web.ServerRunner | None = None
         self._site: web.SockSite | None = None
         self._port = settings.port
@@ -75,14 +78,14 @@ class Edge:
 
     async def start(self) -> None:
         """Listen. Raises OSError when the port is taken."""
-        server = web.Server(
+        server = Listener(
             self._handler,
             handler_cancellation=True,  # a client that leaves cancels its upstream call at once
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=self._settings.keepalive_seconds,
-            max_line_size=_MAX_HEADER_BYTES,
-            max_field_size=_MAX_HEADER_BYTES,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=_CUT_SECONDS)
         await self._runner.setup()

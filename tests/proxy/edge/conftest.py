@@ -130,9 +130,11 @@ class Trace:
 @dataclass
 class Tracing:
     traces: list[Trace] = field(default_factory=list)
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self, headers: Mapping[str, str], *, request_id: str, method: str, path: str) -> Trace:
         self.traces.append(Trace(request_id, path))
+        self.begun.set()
         return self.traces[-1]
 
 
@@ -156,9 +158,9 @@ class Gate:
         self.edge: Edge
 
     async def start(self, **options: Any) -> None:
-        settings = EdgeSettings(
-            port=0, host="127.0.0.1", settle_seconds=0.0, body_seconds=options.pop("body_seconds", 20)
-        )
+        bounds: dict[str, Any] = {"body_seconds": 20}
+        bounds |= {name: options.pop(name) for name in ("body_seconds", "buffered_bytes") if name in options}
+        settings = EdgeSettings(port=0, host="127.0.0.1", settle_seconds=0.0, **bounds)
         ports = Ports(self.live, self.credentials, self.verdicts, self.tracing, SystemClock())
         self.edge = Edge(ports, settings, **options)
         await self.edge.start()
