@@ -5,7 +5,6 @@ and its betas pass through: Headgate neither forges nor hides who asks (B11).
 """
 
 from collections.abc import Iterable, Mapping
-from enum import Enum, auto
 from functools import lru_cache
 from typing import Final
 
@@ -17,23 +16,10 @@ _BETA: Final = "anthropic-beta"
 _CONNECTION: Final = "connection"
 
 
-class _Fate(Enum):
-    """What becomes of a client's header."""
-
-    PASSES = auto()
-    STAYS = auto()
-    BETAS = auto()
-    NAMES_OTHERS = auto()
-
-
 @lru_cache(maxsize=4096)
-def _fate(name: str) -> _Fate:
-    lower = name.lower()
-    if lower == _BETA:
-        return _Fate.BETAS
-    if lower == _CONNECTION:
-        return _Fate.NAMES_OTHERS
-    return _Fate.PASSES if may_go_upstream(lower) else _Fate.STAYS
+def _passes(name: str) -> bool:
+    """Tell whether a client's header goes on as it is: one look-up for each, since requests carry many."""
+    return may_go_upstream(name) and name.lower() != _BETA
 
 
 def upstream_headers(
@@ -54,15 +40,12 @@ def upstream_headers(
     asked: list[str] = []
     one_hop: set[str] = set()
     for pair in client:
-        match _fate(pair[0]):
-            case _Fate.PASSES:
-                kept.append(pair)
-            case _Fate.BETAS:
-                asked.append(pair[1])
-            case _Fate.NAMES_OTHERS:
-                one_hop.update(option.strip().lower() for option in pair[1].split(","))
-            case _Fate.STAYS:
-                pass
+        if _passes(pair[0]):
+            kept.append(pair)
+        elif (name := pair[0].lower()) == _BETA:
+            asked.append(pair[1])
+        elif name == _CONNECTION:
+            one_hop.update(option.strip().lower() for option in pair[1].split(","))
     headers = CIMultiDict(kept)
     for name in one_hop:
         headers.popall(name, None)
