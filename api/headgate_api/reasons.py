@@ -117,6 +117,7 @@ class ConditionReason(StrEnum):
     ACTIVE = "Active"
     AVAILABLE = "Available"
     UNAVAILABLE = "Unavailable"
+    ROLLING_OUT = "RollingOut"
     DELIVERED = "Delivered"
     DELIVERING = "Delivering"
     RETAINED = "Retained"

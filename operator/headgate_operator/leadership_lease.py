@@ -31,6 +31,10 @@ _CALL_SECONDS: Final = 4.0
 _log = logging.getLogger(__name__)
 
 
+class NotLeading(Exception):  # noqa: N818 - a state
+    """This process may not write: it has not renewed the Lease for so long that another may lead."""
+
+
 class Leadership:
     """Runs one term after another, as long as the Lease is held; ``identity`` must be unique to this process."""
 
@@ -43,6 +47,7 @@ class Leadership:
         self._lease: Object | None = None
         self._seen: Sighting | None = None
         self._leads = False
+        self._renewed = 0.0
 
     @property
     def leads(self) -> bool:
@@ -53,6 +58,14 @@ class Leadership:
     def holder(self) -> str:
         """Return the identity of the holder as last seen, or an empty string."""
         return self._seen.term.holder if self._seen is not None else ""
+
+    def fence(self) -> None:
+        """Raise NotLeading unless the Lease certainly is this process's own; ask right before each write.
+
+        A process that was frozen beyond its term would otherwise finish what it was doing, before it notices.
+        """
+        if not self._leads or self._clock.monotonic() - self._renewed > RENEW_SECONDS:
+            raise NotLeading("the Lease has not been renewed in time, so nothing is written")
 
     async def run(self, term: Callable[[], Awaitable[None]]) -> None:
         """Stand as a candidate forever, and run ``term()`` while leading. Releases the Lease when cancelled."""
@@ -67,7 +80,7 @@ class Leadership:
 
     async def _lead(self, term: Callable[[], Awaitable[None]], began: float) -> None:
         _log.info("This process leads now", extra={"identity": self._identity})
-        self._leads = True
+        self._leads, self._renewed = True, began
         try:
             async with _cancelled_at_end(term):
                 await self._renew_until_lost(began)
@@ -84,7 +97,7 @@ class Leadership:
             if left <= 0:
                 return
             if await self._try(left):
-                renewed = began
+                self._renewed = renewed = began
             elif self.holder not in ("", self._identity):
                 return
 

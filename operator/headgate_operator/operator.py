@@ -70,6 +70,7 @@ class Operator:
             reports=reports,
             published=Published(reports, clock),
             namespace=settings.namespace,
+            fence=self._leadership.fence,
         )
         self._broker = Broker(
             settings.broker_port,
@@ -130,7 +131,7 @@ class Operator:
         services = self._services
         edge = ReportedEdge(services.reports, services.published)
         store = Store(self._vault)
-        executor = Executor(self._kube, store, services.events, self._clock, self._credential_metrics)
+        executor = Executor(self._kube, store, services.events, self._clock, self._credential_metrics, services.fence)
         return Engine(
             {
                 LLMProvider.KIND: ProviderReconciler(

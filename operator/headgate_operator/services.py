@@ -1,5 +1,6 @@
 """What the fleet reconciler works with, put together once when the operator starts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from headgate_api.clock import Clock
@@ -19,3 +20,5 @@ class Services:
     reports: Reports
     published: Published
     namespace: str
+    fence: Callable[[], None]
+    """Raises NotLeading where this process may not write any more."""

@@ -27,6 +27,7 @@ _WATCH_GRACE_SECONDS: Final = 5.0
 _JSON: Final = "application/json"
 _ACCEPT: Final = "application/json, */*;q=0.8"
 """The signing keys are served as application/jwk-set+json alone."""
+_METADATA_LIST: Final = f"application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io, {_ACCEPT}"
 
 
 class Kube:
@@ -60,20 +61,31 @@ class Kube:
                 return None
             raise
 
-    async def list(self, kind: Kind, namespace: str | None = None, *, label_selector: str | None = None) -> Objects:
-        """Return all objects of a namespace, or of all. A list that outlives its snapshot begins again once."""
-        try:
-            return await self._list(kind, namespace, label_selector)
-        except Expired:
-            return await self._list(kind, namespace, label_selector)
+    async def list(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        metadata_only: bool = False,
+    ) -> Objects:
+        """Return all objects of a namespace, or of all; ``metadata_only``: without what makes them large.
 
-    async def _list(self, kind: Kind, namespace: str | None, label_selector: str | None) -> Objects:
+        A list that outlives its snapshot begins again once.
+        """
+        accept = _METADATA_LIST if metadata_only else _ACCEPT
+        try:
+            return await self._list(kind, namespace, label_selector, accept)
+        except Expired:
+            return await self._list(kind, namespace, label_selector, accept)
+
+    async def _list(self, kind: Kind, namespace: str | None, label_selector: str | None, accept: str) -> Objects:
         items: Objects = []
         query = {"limit": str(_PAGE)} | ({"labelSelector": label_selector} if label_selector else {})
         while True:
-            page = await self._call("GET", kind.path(namespace), query=query)
+            page = await self._call("GET", kind.path(namespace), query=query, accept=accept)
             # Items of a list carry neither apiVersion nor kind; everything else in Headgate may rely on both.
-            items += [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page.get("items") or ()]
+            items += [{**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in page.get("items") or ()]
             token = page.get("metadata", {}).get("continue")
             if not token:
                 return items
@@ -182,7 +194,7 @@ class Kube:
         try:
             if response.status >= 400:
                 raise error_from(response.status, await response.read())
-            while line := await response.content.readline():
+            async for line in _lines(response.content):
                 yield _event(line)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise KubeUnavailable(f"the watch of {kind.plural} broke: {type(error).__name__}: {error}") from error
@@ -197,9 +209,10 @@ class Kube:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = _JSON,
+        accept: str = _ACCEPT,
     ) -> Object:
         timeout = aiohttp.ClientTimeout(total=self._deadline)
-        response = await self._send(method, path, query or {}, body, content_type, timeout)
+        response = await self._send(method, path, query or {}, body, content_type, timeout, accept)
         try:
             content = await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -221,8 +234,9 @@ class Kube:
         body: Any,
         content_type: str,
         limits: aiohttp.ClientTimeout,
+        accept: str = _ACCEPT,
     ) -> aiohttp.ClientResponse:
-        headers = {"Content-Type": content_type, "Accept": _ACCEPT}
+        headers = {"Content-Type": content_type, "Accept": accept}
         try:
             _, url, headers, body, _ = await self._client.param_serialize(
                 method,
@@ -238,6 +252,18 @@ class Kube:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise KubeUnavailable(f"{method} {path}: {type(error).__name__}: {error}") from error
         return cast("aiohttp.ClientResponse", answer.response)
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Yield the lines of a watch, however long: the reader's own ``readline`` refuses those beyond 128 KiB."""
+    pieces: list[bytes] = []
+    async for data in content.iter_any():
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            yield b"".join((*pieces, end))
+            pieces.clear()
+        if rest:
+            pieces.append(rest)
 
 
 def _event(line: bytes) -> tuple[str, Object]:

@@ -135,3 +135,22 @@ async def test_an_address_where_nobody_listens_is_unavailable(tmp_path: Any, clu
     async with await Kube.connect(settings) as kube:
         with pytest.raises(KubeUnavailable):
             await kube.list(CONFIG_MAP)
+
+
+async def test_a_watch_carries_objects_of_any_size(cluster: Cluster, namespace: str) -> None:
+    async with await connect(cluster) as kube:
+        await kube.create(config_map(namespace, "large", a="x" * 900_000))
+        await kube.create(config_map(namespace, "small", a="1"))
+        seen = {}
+        async for event, body in kube.watch(CONFIG_MAP, namespace, timeout_seconds=2, label_selector="test=kube"):
+            if event != "BOOKMARK":
+                seen[body["metadata"]["name"]] = len(body["data"]["a"])
+        assert seen == {"large": 900_000, "small": 1}
+
+
+async def test_a_list_can_leave_out_what_makes_objects_large(cluster: Cluster, namespace: str) -> None:
+    async with await connect(cluster) as kube:
+        await kube.create(config_map(namespace, a="x" * 1000))
+        (listed,) = await kube.list(CONFIG_MAP, namespace, label_selector="test=kube", metadata_only=True)
+        assert (listed["kind"], listed["metadata"]["name"]) == ("ConfigMap", "one")
+        assert "data" not in listed

@@ -146,6 +146,10 @@ class ProxyFleet(Resource):
             "self.metadata.name.size() <= 40",
             "metadata.name must be at most 40 characters: the names of Deployment, Service and pods derive from it",
         ),
+        Rule(
+            "!self.metadata.name.contains('.')",
+            "metadata.name must not contain a dot: the name of the Service derives from it",
+        ),
     )
 
     spec: ProxyFleetSpec

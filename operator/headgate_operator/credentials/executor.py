@@ -32,6 +32,10 @@ class Unsettled(Exception):  # noqa: N818 - a state: others keep changing the ob
     """Others changed the object or its records again and again; another try comes after a back-off."""
 
 
+def _always() -> None:
+    """Let every write pass: for a process that is the only one."""
+
+
 class NotEmptied(Exception):  # noqa: N818 - a state: the API server forbids the patch
     """An imported Secret keeps its content, since the operator may not patch it."""
 
@@ -47,7 +51,17 @@ class Seen(Protocol):
 class Executor:
     """Observes, plans and acts until nothing is left to do."""
 
-    def __init__(self, kube: Kube, store: Store, events: EventSink, clock: Clock, metrics: CredentialMetrics) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        store: Store,
+        events: EventSink,
+        clock: Clock,
+        metrics: CredentialMetrics,
+        fence: Callable[[], None] = _always,
+    ) -> None:
+        """``fence`` raises where this process may not write any more."""
+        self._fence = fence
         self._kube = kube
         self._store = store
         self._events = events
@@ -112,12 +126,14 @@ class Executor:
 
     async def _carry_out(self, body: Object, action: Action) -> bool:
         """Do one step; tell whether it was done (else the object changed meanwhile)."""
+        self._fence()
         match action:
             case WriteRecord(path, record, cas):
                 await self._store.write(path, record, cas=cas)
                 self._metrics.writes.inc()
             case DeleteRecords(paths):
                 for path in paths:
+                    self._fence()
                     await self._store.delete(path)
             case EmptySecret(ref, resource_version):
                 namespace = body["metadata"]["namespace"]
@@ -140,7 +156,9 @@ class Executor:
         return await self._kube.json_patch(kind_of(body), metadata["namespace"], metadata["name"], operations)
 
     async def _write_status(self, body: Object, status: Mapping[str, Any]) -> bool:
-        metadata = {key: body["metadata"][key] for key in ("name", "namespace", "uid")}
+        self._fence()
+        # With the resourceVersion that was looked at: a status from an older look never replaces one from a newer.
+        metadata = {key: body["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")}
         applied = {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, "status": dict(status)}
         return await self._unless_changed(self._kube.apply_status(applied), statuses=(404, 409))
 

@@ -4,6 +4,7 @@ Proxies that saw the head before it changed may still be reading its chunks, hen
 """
 
 import base64
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -21,7 +22,7 @@ _UNUSED_SINCE: Final = f"{names.GROUP}/unused-since"
 
 
 def chunk_manifest(digest: str, data: bytes, fleet: Mapping[str, Any]) -> Object:
-    """Return the immutable ConfigMap of one chunk (``data``: gzip), owned by the fleet that published it first."""
+    """Return the immutable ConfigMap of one chunk (``data``: gzip); fleets that use it later own it too."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -29,11 +30,16 @@ def chunk_manifest(digest: str, data: bytes, fleet: Mapping[str, Any]) -> Object
             "name": names.chunk_name(digest),
             "namespace": fleet["metadata"]["namespace"],
             "labels": common_labels(fleet) | {names.LABEL_CHUNK: "true"},
-            "ownerReferences": [owner_of(fleet)],
+            "ownerReferences": [_user_of(fleet)],
         },
         "immutable": True,
         "binaryData": {CHUNK_KEY: base64.b64encode(data).decode()},
     }
+
+
+def _user_of(fleet: Mapping[str, Any]) -> Object:
+    """Return an ownerReference without ``controller``: a chunk may have several owners, and outlives all but the last."""
+    return {key: value for key, value in owner_of(fleet).items() if key != "controller"}
 
 
 def head_manifest(head: Head, fleet: Mapping[str, Any]) -> Object:
@@ -64,18 +70,38 @@ def head_in(config_map: Mapping[str, Any] | None) -> Head | None:
 async def publish(kube: Kube, fleet: Mapping[str, Any], head: Head, chunks: Mapping[str, bytes]) -> bool:
     """Write what is missing, and the head where it differs; tell whether the head changed. Raises KubeError."""
     namespace = fleet["metadata"]["namespace"]
-    current = head_in(await kube.get(CONFIG_MAP, namespace, names.head_name(fleet["metadata"]["name"])))
-    there = {item["metadata"]["name"] for item in await _chunks(kube, namespace)}
+    standing = await kube.get(CONFIG_MAP, namespace, names.head_name(fleet["metadata"]["name"]))
+    there = {item["metadata"]["name"]: item for item in await _chunks(kube, namespace)}
     for digest in head.chunks:
-        if names.chunk_name(digest) not in there:
-            try:
-                await kube.create(chunk_manifest(digest, chunks[digest], fleet))
-            except Conflict:
-                continue  # another writer, the same content
-    if current == head:
+        manifest = chunk_manifest(digest, chunks[digest], fleet)
+        item = there.get(manifest["metadata"]["name"])
+        if item is None:
+            with contextlib.suppress(Conflict):  # another writer, the same content
+                await kube.create(manifest)
+        elif not _is_owned_by(item, fleet):
+            await _own_too(kube, item, fleet)
+    wanted = head_manifest(head, fleet)
+    if standing is not None and head_in(standing) == head and _is_owned_by(standing, fleet):
         return False
-    await kube.apply(head_manifest(head, fleet))
+    if standing is not None:  # a head written meanwhile by a newer leader is not replaced
+        wanted["metadata"]["resourceVersion"] = standing["metadata"]["resourceVersion"]
+    await kube.apply(wanted)
     return True
+
+
+def _is_owned_by(item: Mapping[str, Any], fleet: Mapping[str, Any]) -> bool:
+    return any(o.get("uid") == fleet["metadata"]["uid"] for o in item["metadata"].get("ownerReferences") or ())
+
+
+async def _own_too(kube: Kube, item: Mapping[str, Any], fleet: Mapping[str, Any]) -> None:
+    """Keep a chunk that another fleet (or a deleted one of this name) made from going with that fleet."""
+    metadata = item["metadata"]
+    owners = [{k: v for k, v in o.items() if k != "controller"} for o in metadata.get("ownerReferences") or ()]
+    operations = [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+        {"op": "add", "path": "/metadata/ownerReferences", "value": [*owners, _user_of(fleet)]},
+    ]
+    await kube.json_patch(CONFIG_MAP, metadata["namespace"], metadata["name"], operations)
 
 
 async def collect(kube: Kube, namespace: str, now: datetime) -> None:
@@ -117,4 +143,4 @@ def plan_collection(
 
 
 async def _chunks(kube: Kube, namespace: str) -> "list[Object]":
-    return await kube.list(CONFIG_MAP, namespace, label_selector=CHUNK_SELECTOR)
+    return await kube.list(CONFIG_MAP, namespace, label_selector=CHUNK_SELECTOR, metadata_only=True)

@@ -16,6 +16,7 @@ from headgate_operator.engine.keys import Key
 from headgate_operator.engine.progress import Progress
 from headgate_operator.engine.queue import WorkQueue
 from headgate_operator.engine.reconciler import Reconciler
+from headgate_operator.leadership_lease import NotLeading
 from headgate_operator.metrics import Metrics
 from headgate_runtime.kube_errors import Conflict, KubeUnavailable
 from headgate_runtime.vault_errors import VaultUnavailable
@@ -25,7 +26,7 @@ SWEEP_SECONDS: Final = 30.0
 RECONCILE_SECONDS: Final = 60.0
 FLEET_DEBOUNCE_SECONDS: Final = 0.05
 """Applying ten providers at once makes one snapshot, not ten."""
-_PASSING: Final = (Conflict, KubeUnavailable, VaultUnavailable, Unsettled, TimeoutError)
+_PASSING: Final = (Conflict, NotLeading, KubeUnavailable, VaultUnavailable, Unsettled, TimeoutError)
 """Failures that pass by themselves: one line in the log, no traceback."""
 
 _log = logging.getLogger(__name__)

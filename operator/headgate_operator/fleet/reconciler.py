@@ -14,6 +14,7 @@ from headgate_operator.delivery.publish import collect, publish
 from headgate_operator.delivery.published import forms
 from headgate_operator.engine.keys import Key
 from headgate_operator.fleet.manifests import ProxySettings, manifests, selector_of
+from headgate_operator.fleet.rollout import unfinished
 from headgate_operator.fleet.signing_keys import SigningKeySource
 from headgate_operator.fleet.status import FleetView, fleet_status, not_served
 from headgate_operator.metrics import Metrics
@@ -83,6 +84,7 @@ class FleetReconciler:
         head = Head(revision=revision, chunks=tuple(sorted(chunks)), broker_url=self._broker_url)
         # Known before it is written: a proxy may report the new revision before the write has returned to us.
         self._services.published.record(fleet.metadata.name, revision, forms(snapshot))
+        self._services.fence()
         if await publish(self._kube, body, head, chunks):
             self._metrics.snapshots.labels(fleet.metadata.name).inc()
             _log.info("A snapshot is published", extra={"fleet": fleet.metadata.name, "revision": revision})
@@ -91,13 +93,21 @@ class FleetReconciler:
         return None
 
     async def _apply(self, body: Object) -> Observation | None:
+        kind = ""
         try:
             for manifest in manifests(body, self._proxy):
+                kind = manifest["kind"]
+                self._services.fence()
                 await self._kube.apply(manifest)
         except KubeError as error:
-            if error.status not in (400, 422):
+            if error.status not in (400, 403, 422):
                 raise
-            message = f"the API server refuses what spec asks for: {error.message}; correct spec.podTemplate"
+            mend = (
+                "grant the operator that right (the chart's Role headgate-operator does), or see who denies it"
+                if error.status == 403
+                else "correct spec (spec.podTemplate is passed on as it is), or metadata.name by making another fleet"
+            )
+            message = f"the API server refuses the fleet's {kind}: {error.message}; {mend}"
             return Observation(ConditionType.SNAPSHOT_DELIVERED, False, ConditionReason.SPEC_INVALID, message)
         return None
 
@@ -121,6 +131,7 @@ class FleetReconciler:
             pods=existing,
             revisions=reports.revisions(name),
             settling=published.settling,
+            rollout=unfinished(deployment, pods, fleet.spec.replicas),
             problem=problem,
         )
 
@@ -129,7 +140,8 @@ class FleetReconciler:
         status = refused_status(unreadable, now)
         if status is None:
             return
-        metadata = {key: body["metadata"][key] for key in ("name", "namespace")}
+        self._services.fence()
+        metadata = {key: body["metadata"][key] for key in ("name", "namespace", "resourceVersion")}
         await self._kube.apply_status(
             {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, "status": status}
         )
@@ -138,11 +150,13 @@ class FleetReconciler:
     async def _write(self, body: Object, fleet: ProxyFleet, status: ProxyFleetStatus) -> None:
         if status == fleet.status:
             return
+        self._services.fence()
+        metadata = {key: body["metadata"][key] for key in ("name", "namespace", "resourceVersion")}
         await self._kube.apply_status(
             {
                 "apiVersion": PROXY_FLEET.api_version,
                 "kind": PROXY_FLEET.kind,
-                "metadata": {"name": fleet.metadata.name, "namespace": fleet.metadata.namespace},
+                "metadata": metadata,
                 "status": status.to_wire(),
             }
         )

@@ -23,6 +23,8 @@ class FleetView:
     revisions: Mapping[str, str | None] = field(default_factory=dict)
     settling: bool = False
     """This process leads for so short a time that proxies need not have reported yet."""
+    rollout: str | None = None
+    """How far a rollout is that has not come to its end."""
     problem: Observation | None = None
     """Why manifests or snapshot could not be written."""
 
@@ -39,7 +41,8 @@ def fleet_status(fleet: ProxyFleet, view: FleetView, now: datetime) -> ProxyFlee
     snapshot = _snapshot(fleet, view, now)
     available = _available(fleet, view)
     delivered = _delivered(fleet, view, snapshot)
-    worst = next((o for o in (available, delivered) if o.status is not True), None)
+    rolling = _rolling(view)
+    worst = next((o for o in (available, delivered, rolling) if o.status is not True), None)
     ready = Observation(
         ConditionType.READY,
         worst is None,
@@ -95,7 +98,16 @@ def _available(fleet: ProxyFleet, view: FleetView) -> Observation:
     selector = ",".join(f"{k}={v}" for k, v in selector_of(fleet.metadata.name).items())
     mend = f"see kubectl -n {fleet.metadata.namespace} get pods -l {selector}"
     reason = ConditionReason.UNAVAILABLE if ready == 0 else ConditionReason.PENDING
-    return Observation(ConditionType.AVAILABLE, False, reason, f"{ready} of {wanted} proxies are ready; {mend}")
+    cause = f"{view.rollout}; " if view.rollout is not None and ";" in view.rollout else ""
+    return Observation(ConditionType.AVAILABLE, False, reason, f"{ready} of {wanted} proxies are ready; {cause}{mend}")
+
+
+def _rolling(view: FleetView) -> Observation:
+    """Return the part of Ready that no condition of its own shows: do all proxies run what spec asks for now?"""
+    if view.rollout is None:
+        return Observation(ConditionType.READY, True, ConditionReason.READY, "all proxies run the present template")
+    text = f"rolling out: {view.rollout}; the proxies that are ready serve meanwhile"
+    return Observation(ConditionType.READY, False, ConditionReason.ROLLING_OUT, text)
 
 
 def _delivered(fleet: ProxyFleet, view: FleetView, snapshot: SnapshotStatus) -> Observation:
