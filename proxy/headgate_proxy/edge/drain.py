@@ -14,7 +14,7 @@ class Drain:
         self.draining = False
         self.cutting = False
         self.open_requests = 0
-        self._limits: set[Limit] = set()
+        self._deadlines: dict[float, _Deadlines] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -32,7 +32,10 @@ class Drain:
 
     def limit(self, seconds: float) -> "Limit":
         """Return a context that raises TimeoutError after ``seconds``, or at once when requests are cut."""
-        return Limit(self, seconds, self._limits)
+        deadlines = self._deadlines.get(seconds)
+        if deadlines is None:
+            deadlines = self._deadlines[seconds] = _Deadlines(seconds)
+        return Limit(self, deadlines)
 
     async def wait_idle(self, seconds: float) -> bool:
         """Return True as soon as no request is open, False after ``seconds``."""
@@ -46,26 +49,23 @@ class Drain:
     def cut(self) -> None:
         """End every wait of the open requests now."""
         self.cutting = True
-        for limit in self._limits:
-            limit.expire()
+        for deadlines in self._deadlines.values():
+            deadlines.cut()
 
 
 class Limit:
     """A deadline that can be moved, and that ends when the server cuts its requests."""
 
-    __slots__ = ("_armed", "_drain", "_limits", "_loop", "_slack", "_timeout")
+    __slots__ = ("_deadlines", "_drain", "_timeout")
 
-    def __init__(self, drain: Drain, seconds: float, limits: "set[Limit]") -> None:
+    def __init__(self, drain: Drain, deadlines: "_Deadlines") -> None:
         self._drain = drain
-        self._limits = limits
-        self._loop = asyncio.get_running_loop()
-        self._slack = min(1.0, seconds / 8)
-        self._armed = self._loop.time()
-        self._timeout = asyncio.timeout_at(self._armed + seconds)
+        self._deadlines = deadlines
+        self._timeout = asyncio.timeout(None)
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
-        self._limits.add(self)
+        self._deadlines.put(self)
         if self._drain.cutting:
             self.expire()
         return self
@@ -73,17 +73,54 @@ class Limit:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._limits.discard(self)
+        self._deadlines.remove(self)
         await self._timeout.__aexit__(kind, error, trace)
 
-    def extend(self, seconds: float) -> None:
-        """Count ``seconds`` from now on. Called for every piece of a stream, so the timer itself is moved only seldom."""
-        now = self._loop.time()
-        if now - self._armed > self._slack and not self._timeout.expired() and not self._drain.cutting:
-            self._armed = now
-            self._timeout.reschedule(now + seconds + self._slack)
+    def extend(self) -> None:
+        """Count the seconds from now on."""
+        self._deadlines.put(self)
 
     def expire(self) -> None:
         """End the wait now."""
+        self._deadlines.remove(self)
         if not self._timeout.expired():
-            self._timeout.reschedule(self._loop.time())
+            self._timeout.reschedule(asyncio.get_running_loop().time())
+
+
+class _Deadlines:
+    """All limits of one length, the next one to end first: they share a timer, since most end long before it rings.
+
+    A timer of its own for every wait of every request would cost more than the rest of the wait.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._ends: dict[Limit, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def put(self, limit: Limit) -> None:
+        """Let a limit end in ``seconds`` from now."""
+        ends = self._loop.time() + self._seconds
+        self._ends.pop(limit, None)
+        self._ends[limit] = ends
+        if self._timer is None:
+            self._timer = self._loop.call_at(ends, self._ring)
+
+    def remove(self, limit: Limit) -> None:
+        """Forget a limit."""
+        self._ends.pop(limit, None)
+
+    def cut(self) -> None:
+        """End all of them now."""
+        for limit in list(self._ends):
+            limit.expire()
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for limit, ends in list(self._ends.items()):
+            if ends > now:
+                self._timer = self._loop.call_at(ends, self._ring)
+                break
+            limit.expire()

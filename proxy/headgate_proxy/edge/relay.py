@@ -104,7 +104,7 @@ class Relay:
                         await write(piece)
                         self._writing = False
                         self._sent += len(piece)
-                        limit.extend(idle)
+                        limit.extend()
                     piece = await content.readany()
                     if not piece:
                         return _End.COMPLETE
