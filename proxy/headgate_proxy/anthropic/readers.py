@@ -11,7 +11,8 @@ import msgspec
 
 from headgate_proxy.anthropic.usage import ResponseFacts, WireError, WireMessage, WireUsage, short
 
-_MAX_EVENT_BYTES: Final = 1024 * 1024
+_MAX_EVENT_BYTES: Final = 128 * 1024
+"""No event that tells of usage is longer. What is kept is copied for every piece, so that this also bounds work."""
 _MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 _END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _MARKS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")

@@ -88,7 +88,8 @@ def _token(headers: Headers, audience: str) -> str | Refusal:
         if scheme.lower() != "bearer":
             return Refusal(401, ErrorType.AUTHENTICATION, "Authorization: the scheme must be Bearer")
         found.append(token.strip())
-    if not any(found):
+    found = [token for token in found if token]  # some clients send the header they have no value for
+    if not found:
         return Refusal(
             401,
             ErrorType.AUTHENTICATION,

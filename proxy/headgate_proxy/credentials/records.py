@@ -34,15 +34,28 @@ def entry_of(path: str, version: int, data: Mapping[str, Any]) -> Entry:
     try:
         if path.endswith("/api-key"):
             key = APIKeyRecord.model_validate(data)
-            return Entry(Held(key.value, frozenset(key.origins), path, version))
+            return Entry(Held(_sendable(key.value, path, version), frozenset(key.origins), path, version))
         access = AccessRecord.model_validate(data)
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, e["loc"])) or "record" for e in error.errors(include_input=False))
         raise RecordError(
             f"the Vault record {path} (version {version}) cannot be used: check {fields}; import it again"
         ) from None
-    held = Held(access.access_token, frozenset(access.origins), path, version, access.expires_at)
+    held = Held(
+        _sendable(access.access_token, path, version), frozenset(access.origins), path, version, access.expires_at
+    )
     return Entry(held, access.grant_id)
+
+
+def _sendable(secret: Secret, path: str, version: int) -> Secret:
+    """Return the credential as a header can carry it: a key written from a file often ends in a newline."""
+    value = secret.reveal().strip()
+    if not (value and value.isascii() and value.isprintable()):
+        raise RecordError(
+            f"the Vault record {path} (version {version}) cannot be used: its credential is empty or has characters that no "
+            "HTTP header carries; import it again"
+        )
+    return Secret(value)
 
 
 def dump(entry: Entry) -> bytes:

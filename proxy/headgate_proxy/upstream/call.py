@@ -58,9 +58,15 @@ class Prepared:
 
 
 def prepare(call: Call, selection: Selection, traceparent: str | None) -> Prepared:
-    """Build one attempt from the client's own request; nothing is carried over from an earlier attempt."""
+    """Build one attempt from the client's own request; nothing is carried over from an earlier attempt. Raises UpstreamError."""
+    try:
+        url = target_url(call.provider, selection.mode, call.operation, call.query)
+    except ValueError:
+        raise UpstreamError(
+            "spec.endpoint is no URL that HTTP can use; write scheme and host only, as in https://api.anthropic.com"
+        ) from None
     return Prepared(
-        target_url(call.provider, selection.mode, call.operation, call.query),
+        url,
         upstream_headers(
             call.headers,
             extra=call.provider.spec.headers,
@@ -91,6 +97,8 @@ async def send(
         raise UpstreamError(f"{where} did not answer within {timeouts.first_byte_seconds} s", timed_out=True) from error
     except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
         raise UpstreamError(_sentence(where, error)) from error
+    except ValueError:  # aiohttp's last check of what it is to send; its words quote nothing, but may one day
+        raise UpstreamError("a header cannot be sent; look for line breaks in the provider's spec.headers") from None
     if not 200 <= response.status < 600:
         response.close()
         raise UpstreamError(f"{where} answered with status {response.status}, which is no answer to a request")

@@ -159,6 +159,8 @@ def test_one_credential_in_two_headers_is_fine_and_two_are_not() -> None:
     verifier = Authenticator(ManualClock(NOW))
     same = CIMultiDict([("x-api-key", token()), ("authorization", f"bearer {token()}")])
     assert isinstance(verifier.authenticate(same, fleet()), Caller)
+    unset = CIMultiDict([("x-api-key", ""), ("authorization", f"BEARER  {token()} ")])
+    assert isinstance(verifier.authenticate(unset, fleet()), Caller)
     for headers in (
         [("x-api-key", token()), ("authorization", "Bearer other")],
         [("authorization", f"Bearer {token()}"), ("authorization", "Bearer other")],

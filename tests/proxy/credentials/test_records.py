@@ -47,6 +47,18 @@ def test_an_unusable_record_is_named_without_its_content(path: str, data: dict[s
     assert "origins" in str(caught.value)
 
 
+def test_a_key_written_from_a_file_loses_its_newline() -> None:
+    entry = entry_of(KEY, 1, {"origins": [ORIGIN], "value": f" {CANARY}\r\n"})
+    assert entry.held.secret.reveal() == CANARY
+
+
+@pytest.mark.parametrize("value", [" \n", f"{CANARY}\nx-evil: 1", f"{CANARY}\x00", f"{CANARY}\u00e9"])
+def test_what_no_header_can_carry_is_no_credential(value: str) -> None:
+    with pytest.raises(RecordError, match="no HTTP header carries") as caught:
+        entry_of(KEY, 1, {"origins": [ORIGIN], "value": value})
+    assert CANARY not in str(caught.value)
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"path": "x", "version": "y"}'])
 def test_a_damaged_kept_credential_is_an_error(content: bytes) -> None:
     with pytest.raises(RecordError):

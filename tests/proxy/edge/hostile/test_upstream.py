@@ -151,3 +151,23 @@ async def test_clients_are_told_when_trying_again_is_no_use(gate: Any, body: Any
     response, _ = await ask(gate, body)
     assert response.status == 502
     assert response.headers.get("x-should-retry") == retry
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"headers": {"x-team": "a\r\nx-evil: 1"}}, "spec.headers"),
+        ({"endpoint": "http://a.example\\.b.example"}, "spec.endpoint"),
+    ],
+)
+async def test_a_provider_that_http_cannot_express_is_no_defect_of_the_proxy(
+    gate: Any, body: Any, spec: dict[str, Any], says: str
+) -> None:
+    gate.provider(**spec)
+    gate.hold(
+        "team-a/llmproviders/claude/api-key", "emulated-api-key", origins=(gate.emu.url, "http://a.example\\.b.example")
+    )
+    response, received = await ask(gate, body)
+    assert response.status == 502
+    assert says in received.decode()
+    assert gate.emu.requests == []
