@@ -36,6 +36,16 @@ _LAST_WORDS: Final = {
 }
 
 
+class _Response(web.StreamResponse):
+    """A response whose head can wait for the first piece of its body, where that is here already: one packet less."""
+
+    head_waits = False
+
+    @property
+    def _send_headers_immediately(self) -> bool:  # type: ignore[override] # aiohttp asks this of its own responses
+        return not self.head_waits
+
+
 class Relay:
     """The second half of one request: a response on its way to the client."""
 
@@ -84,7 +94,8 @@ class Relay:
         reasons = fallback_header(selection)
         if reasons:
             headers[names.HEADER_FALLBACK_REASON] = reasons
-        response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=headers)
+        response = _Response(status=upstream.status, reason=upstream.reason, headers=headers)
+        response.head_waits = bool(self._answered.head) or upstream.content.total_bytes > 0
         if upstream.content_length is not None and upstream.status not in _BODILESS:
             response.content_length = upstream.content_length
         if self._drain.draining:
@@ -120,6 +131,8 @@ class Relay:
     async def _break_off(self, response: web.StreamResponse, end: _End) -> None:
         """End a stream with an error event where one fits; elsewhere close the connection, so that the break is seen."""
         request, words = self._exchange.request, _LAST_WORDS.get(end)
+        if not self._writing and request.transport is not None:
+            request.writer.send_headers()  # where they waited for a piece that never came
         whole = self._answered.response.content_length is None
         if words is not None and whole and self._reader.at_boundary and not self._writing:
             await response.write(sse_error(words, self._exchange.request_id))
