@@ -14,6 +14,7 @@ from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
 from headgate_api.resources.base import Condition, Observation, Resource, merge_conditions, problem_of
 from headgate_operator.engine.keys import Key
+from headgate_runtime.kube import Kube, kind_of
 
 _R = TypeVar("_R", bound=Resource)
 _CONDITIONS: Final[Mapping[str, tuple[ConditionType, ...]]] = {
@@ -75,6 +76,24 @@ def conditions_in(body: Mapping[str, Any]) -> list[Condition]:
         except ValidationError:
             continue
     return found
+
+
+async def say_so(kube: Kube, unreadable: Unreadable, now: datetime) -> bool:
+    """Write on the object what is wrong with it; tell whether that was news. Raises KubeError, KubeUnavailable.
+
+    By JSON Patch: server-side apply answers 500 where the object as stored does not fit the schema.
+    """
+    status = refused_status(unreadable, now)
+    if status is None:
+        return False
+    metadata = unreadable.body["metadata"]
+    operations = [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+        {"op": "add", "path": "/status", "value": status},
+    ]
+    kind = kind_of(unreadable.body)
+    await kube.json_patch(kind, metadata["namespace"], metadata["name"], operations, subresource="status")
+    return True
 
 
 def refused_status(unreadable: Unreadable, now: datetime) -> dict[str, Any] | None:

@@ -76,7 +76,7 @@ def translated(what: str) -> Iterator[None]:
     except hvac.exceptions.InvalidPath as error:
         if "no handler for route" in _text(error):
             raise VaultDenied(
-                f"Vault has nothing mounted there: {what}; check the mount and the auth path it names (vault.mount, vault.auth.path)"
+                f"Vault has nothing mounted there: {what}; check the mount and the auth path (vault.mount, vault.auth.path)"
             ) from None
         raise NothingThere(_deleted_version(error)) from None
     except (hvac.exceptions.Forbidden, hvac.exceptions.Unauthorized):

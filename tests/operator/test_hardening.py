@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httpx
@@ -68,7 +69,11 @@ def test_an_object_stored_before_its_schema_changed_stops_nobody(
     loose["spec"]["versions"][0]["schema"]["openAPIV3Schema"].pop("x-kubernetes-validations")
     schema["spec"] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     loose["metadata"] = {"name": crd["metadata"]["name"]}
-    old = {**PROVIDER, "metadata": {"name": "old"}, "spec": {**PROVIDER["spec"], "models": "all"}}
+    old = {
+        **PROVIDER,
+        "metadata": {"name": "old", "finalizers": ["headgate.dev/credentials"]},
+        "spec": {**PROVIDER["spec"], "models": "all"},
+    }
     cluster.kubectl("replace", "-f", "-", input=json.dumps(loose))
     try:
         until(lambda: "old" in cluster.kubectl("apply", "-n", namespace, "-f", "-", input=json.dumps(old), check=False),
@@ -98,8 +103,8 @@ def test_what_a_fleet_owns_comes_back_whoever_deletes_it(cluster: Cluster, start
     until(lambda: cluster.kubectl("get", chunk, "-n", NAMESPACE, "-o", "name", check=False), what="the chunk")
     cluster.kubectl("delete", "deployment,service,serviceaccount", "headgate-proxy-default", "-n", NAMESPACE)
     for kind in ("deployment", "service", "serviceaccount"):
-        until(lambda kind=kind: cluster.kubectl("get", kind, "headgate-proxy-default", "-n", NAMESPACE, "-o", "name",
-              check=False), what=f"the {kind}")  # fmt: skip
+        there = ("get", kind, "headgate-proxy-default", "-n", NAMESPACE, "-o", "name")
+        until(partial(cluster.kubectl, *there, check=False), what=f"the {kind}")
 
 
 def test_a_chunk_two_fleets_share_outlives_the_one_that_made_it(cluster: Cluster, start_operator: Start) -> None:

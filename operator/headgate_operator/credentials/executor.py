@@ -19,7 +19,7 @@ from headgate_operator.credentials.plan import (
 )
 from headgate_operator.credentials.seams import EventSink
 from headgate_operator.credentials.store import Store
-from headgate_operator.reading import Unreadable, refused_status
+from headgate_operator.reading import Unreadable, say_so
 from headgate_runtime.kube import Kube, KubeError, Object, kind_of
 from headgate_runtime.kube_kinds import SECRET
 from headgate_runtime.vault import CasMismatch, VaultError, VaultUnavailable
@@ -111,9 +111,9 @@ class Executor:
 
     async def refuse(self, unreadable: Unreadable) -> None:
         """Say on an object that cannot be read what is wrong with it. Raises KubeError, KubeUnavailable."""
-        body = dict(unreadable.body)
-        status = refused_status(unreadable, self._clock.now())
-        if status is not None and await self._write_status(body, status):
+        self._fence()
+        if await say_so(self._kube, unreadable, self._clock.now()):
+            body = unreadable.body
             await self._events.emit(body, "Warning", ConditionReason.SPEC_INVALID, "Read", str(unreadable))
 
     def note_trouble(self, error: VaultError) -> None:

@@ -18,7 +18,7 @@ from headgate_operator.fleet.rollout import unfinished
 from headgate_operator.fleet.signing_keys import SigningKeySource
 from headgate_operator.fleet.status import FleetView, fleet_status, not_served
 from headgate_operator.metrics import Metrics
-from headgate_operator.reading import Unreadable, read, readable, refused_status
+from headgate_operator.reading import Unreadable, read, readable, say_so
 from headgate_operator.services import Services
 from headgate_runtime.kube import KubeError, Object
 from headgate_runtime.kube_kinds import DEPLOYMENT, LLM_PROVIDER, POD, PROXY_FLEET, SUBSCRIPTION_ACCOUNT
@@ -136,16 +136,11 @@ class FleetReconciler:
         )
 
     async def _refuse(self, unreadable: Unreadable, now: datetime) -> None:
-        body = dict(unreadable.body)
-        status = refused_status(unreadable, now)
-        if status is None:
-            return
         self._services.fence()
-        metadata = {key: body["metadata"][key] for key in ("name", "namespace", "resourceVersion")}
-        await self._kube.apply_status(
-            {"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata, "status": status}
-        )
-        await self._services.events.emit(body, "Warning", ConditionReason.SPEC_INVALID, "Reconcile", str(unreadable))
+        if await say_so(self._kube, unreadable, now):
+            await self._services.events.emit(
+                unreadable.body, "Warning", ConditionReason.SPEC_INVALID, "Reconcile", str(unreadable)
+            )
 
     async def _write(self, body: Object, fleet: ProxyFleet, status: ProxyFleetStatus) -> None:
         if status == fleet.status:

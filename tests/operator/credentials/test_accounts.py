@@ -209,7 +209,7 @@ async def test_a_secret_changed_between_reading_and_emptying_keeps_its_new_conte
 
     async def race(kind: Any, namespace: str, name: str, operations: Any) -> dict[str, Any]:
         if kind.kind == "Secret" and world.kube.json_patch is race:
-            world.kube.json_patch = patch  # type: ignore[method-assign]
+            world.kube.json_patch = patch  # type: ignore[method-assign, assignment]
             world.kube.put(secret("plan", plan_file("two")))
         return await patch(kind, namespace, name, operations)
 

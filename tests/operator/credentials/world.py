@@ -139,7 +139,13 @@ class MemoryKube:
         return [copy.deepcopy(b) for (k, n, _), b in sorted(self.objects.items()) if (k, n) == (kind.kind, namespace)]
 
     async def json_patch(
-        self, kind: Kind, namespace: str, name: str, operations: Sequence[Mapping[str, Any]]
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        subresource: str | None = None,
     ) -> dict[str, Any]:
         self._faults.before()
         body = self.objects.get((kind.kind, namespace, name))
