@@ -17,6 +17,8 @@ from headgate_runtime.kube import Kube
 CACHE_SECONDS: Final = 60.0
 _CACHED: Final = 4096
 _AT_ONCE: Final = 8
+_MOST_WAITING: Final = 64
+"""Unknown tokens that may wait for a review: whoever floods with them meets a 503, and those known already pass."""
 _LONGEST_TOKEN: Final = 16 * 1024
 _POD_NAME: Final = "authentication.kubernetes.io/pod-name"
 
@@ -47,9 +49,10 @@ class Authenticator:
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
         self._reviews = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
 
     async def caller(self, authorization: str) -> Caller:
-        """Return who sent this Authorization header. Raises Refused (401), KubeError, KubeUnavailable."""
+        """Return who sent this Authorization header. Raises Refused (401, 503), KubeError, KubeUnavailable."""
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
@@ -61,8 +64,14 @@ class Authenticator:
         known = self._known.get(digest)
         if known is not None and now - known[1] < CACHE_SECONDS:
             return known[0]
-        async with self._reviews:
-            review = await self._kube.token_review(token, [names.AUDIENCE_BROKER])
+        if self._waiting >= _MOST_WAITING:
+            raise Refused(503, "Busy", "too many tokens wait for their review; send the report again in some seconds")
+        self._waiting += 1
+        try:
+            async with self._reviews:
+                review = await self._kube.token_review(token, [names.AUDIENCE_BROKER])
+        finally:
+            self._waiting -= 1
         caller = caller_of(review)
         self._known[digest] = (caller, now)
         self._known.move_to_end(digest)

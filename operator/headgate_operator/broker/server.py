@@ -4,6 +4,7 @@
 the snapshot names the leader's broker.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from headgate_runtime.kube import KubeError, KubeUnavailable
 from headgate_runtime.listening import listening_socket, port_of
 
 MAX_REPORT_BYTES: Final = 256 * 1024
+_READ_SECONDS: Final = 5.0
 _SHUTDOWN_SECONDS: Final = 1.0
 _log = logging.getLogger(__name__)
 
@@ -111,7 +113,11 @@ class Broker:
 
 async def _read(request: web.Request) -> ProxyReport:
     try:
-        return ProxyReport.model_validate(json.loads(await request.read()))
+        async with asyncio.timeout(_READ_SECONDS):
+            content = await request.read()
+        return ProxyReport.model_validate(json.loads(content))
+    except TimeoutError:
+        raise Refused(408, "TooSlow", f"the body did not arrive within {_READ_SECONDS:.0f} s") from None
     except web.HTTPRequestEntityTooLarge:
         raise Refused(413, "TooLarge", f"a report holds at most {MAX_REPORT_BYTES} bytes") from None
     except ValidationError as error:

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class Engine:
-    """Runs the reconcilers over one work queue."""
+    """Runs the reconcilers over two work queues."""
 
     def __init__(
         self,
@@ -49,14 +49,14 @@ class Engine:
         self._clock = clock
         self._progress = progress
         self._metrics = metrics
-        self._queue = WorkQueue()
+        self._objects, self._fleets = WorkQueue(), WorkQueue()
 
     def enqueue(self, keys: Iterable[Key]) -> None:
         """Ask for a look at these objects as soon as a worker is free; at fleets a moment later."""
         for key in keys:
             if key.kind in self._reconcilers:
-                self._queue.add(key, delay=FLEET_DEBOUNCE_SECONDS if key.kind == ProxyFleet.KIND else 0)
-        self._metrics.queue_depth.set(self._queue.depth)
+                self._queue_of(key).add(key, delay=FLEET_DEBOUNCE_SECONDS if key.kind == ProxyFleet.KIND else 0)
+        self._measure()
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -64,10 +64,12 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._sweep_forever())
+                group.create_task(self._work(self._fleets))
                 for _ in range(WORKERS):
-                    group.create_task(self._work())
+                    group.create_task(self._work(self._objects))
         finally:
-            self._queue.close()
+            self._objects.close()
+            self._fleets.close()
             self._progress.term_ended()
             self._metrics.queue_depth.set(0)
 
@@ -84,16 +86,23 @@ class Engine:
             self._progress.swept()
             await asyncio.sleep(SWEEP_SECONDS)
 
-    async def _work(self) -> None:
-        while True:
-            key = await self._queue.take()
-            try:
-                await self._look(key)
-            finally:
-                self._queue.done(key)
-                self._metrics.queue_depth.set(self._queue.depth)
+    def _queue_of(self, key: Key) -> WorkQueue:
+        """Return the queue of a key: fleets ask Vault nothing, and must not wait behind objects that do."""
+        return self._fleets if key.kind == ProxyFleet.KIND else self._objects
 
-    async def _look(self, key: Key) -> None:
+    def _measure(self) -> None:
+        self._metrics.queue_depth.set(self._objects.depth + self._fleets.depth)
+
+    async def _work(self, queue: WorkQueue) -> None:
+        while True:
+            key = await queue.take()
+            try:
+                await self._look(key, queue)
+            finally:
+                queue.done(key)
+                self._measure()
+
+    async def _look(self, key: Key, queue: WorkQueue) -> None:
         started = self._clock.monotonic()
         outcome = "error"
         try:
@@ -102,7 +111,7 @@ class Engine:
             outcome = "success"
         except _PASSING as error:
             outcome = "retry"
-            delay = self._queue.failed(key)
+            delay = queue.failed(key)
             _log.warning(
                 "%s: %s; looking again",
                 key,
@@ -110,12 +119,12 @@ class Engine:
                 extra={"reason": type(error).__name__, "retry_seconds": delay},
             )
         except Exception:
-            delay = self._queue.failed(key)
+            delay = queue.failed(key)
             _log.exception("%s could not be reconciled; looking again", key, extra={"retry_seconds": delay})
         else:
-            self._queue.succeeded(key)
+            queue.succeeded(key)
             if again is not None:
-                self._queue.add(key, delay=max(again, 0.05))
+                queue.add(key, delay=max(again, 0.05))
         finally:
             seconds = self._clock.monotonic() - started
             self._metrics.reconciled(key.kind, outcome, seconds)

@@ -1,10 +1,16 @@
 """Who may report for which proxy."""
 
-from typing import Any
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from headgate_operator.broker.authentication import Caller, Refused, authorize, caller_of
+from headgate_api.clock import SystemClock
+from headgate_operator.broker.authentication import Authenticator, Caller, Refused, authorize, caller_of
+
+if TYPE_CHECKING:
+    from headgate_runtime.kube import Kube
 
 USERNAME = "system:serviceaccount:headgate-system:headgate-proxy-default"
 
@@ -46,3 +52,41 @@ def test_nobody_reports_for_another_fleet_namespace_or_pod(username: str, pod: s
 
 def test_a_proxy_reports_for_itself() -> None:
     authorize(Caller(USERNAME, "p1"), namespace="headgate-system", fleet="default", pod="p1")
+
+
+class SlowReviews:
+    """An API server that takes its time; it takes every token for the proxy's."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go = asyncio.Event()
+
+    async def token_review(self, token: str, audiences: Sequence[str]) -> dict[str, Any]:
+        self.asked += 1
+        await self.go.wait()
+        return review()
+
+
+async def test_a_flood_of_unknown_tokens_meets_a_bound_and_known_ones_pass() -> None:
+    reviews = SlowReviews()
+    reviews.go.set()
+    authenticator = Authenticator(cast("Kube", reviews), SystemClock())
+    await authenticator.caller("Bearer known")
+    reviews.go.clear()
+    refused: list[int] = []
+
+    async def forge(number: int) -> None:
+        try:
+            await authenticator.caller(f"Bearer forged-{number}")
+        except Refused as error:
+            refused.append(error.status)
+
+    async with asyncio.TaskGroup() as flood:
+        for number in range(500):
+            flood.create_task(forge(number))
+        await asyncio.sleep(0)
+        assert len(refused) > 400
+        assert set(refused) == {503}
+        assert await authenticator.caller("Bearer known") == Caller(USERNAME, "p1")
+        assert reviews.asked < 20
+        reviews.go.set()

@@ -209,11 +209,11 @@ async def test_a_secret_changed_between_reading_and_emptying_keeps_its_new_conte
 
     async def race(kind: Any, namespace: str, name: str, operations: Any) -> dict[str, Any]:
         if kind.kind == "Secret" and world.kube.json_patch is race:
-            world.kube.json_patch = patch  # type: ignore[method-assign, assignment]
+            world.kube.json_patch = patch  # type: ignore[method-assign]
             world.kube.put(secret("plan", plan_file("two")))
         return await patch(kind, namespace, name, operations)
 
-    world.kube.json_patch = race  # type: ignore[method-assign]
+    world.kube.json_patch = race  # type: ignore[method-assign, assignment]
     await world.reconcile(ACCOUNT)
     grant = world.vault.latest(GRANT)
     assert grant is not None and grant["refresh_token"] == "not-real-refresh-two"

@@ -108,3 +108,33 @@ async def test_a_look_that_hangs_is_cut_off_and_repeated() -> None:
     engine, _ = engine_of(reconciler, [GOOD])
     await run_for(engine, 100)
     assert len(reconciler.times(GOOD)) == 2
+
+
+async def test_a_fleet_does_not_wait_behind_objects_whose_vault_is_slow() -> None:
+    looked: list[tuple[str, float]] = []
+
+    class Slow:
+        async def reconcile(self, key: Key) -> float | None:
+            await asyncio.sleep(10)
+            return None
+
+    class Fleets:
+        async def reconcile(self, key: Key) -> float | None:
+            looked.append((key.name, asyncio.get_running_loop().time()))
+            return None
+
+    keys = [Key("LLMProvider", "team", f"p{number}") for number in range(50)] + [Key("ProxyFleet", "team", "default")]
+
+    async def sweep() -> Iterable[Key]:
+        return keys
+
+    clock = SystemClock()
+    engine = Engine(
+        {"LLMProvider": Slow(), "ProxyFleet": Fleets()},
+        sweep=sweep,
+        clock=clock,
+        progress=Progress(clock),
+        metrics=Metrics(),
+    )
+    await run_for(engine, 5)
+    assert [name for name, at in looked if at < 1] == ["default"]
