@@ -35,16 +35,19 @@ def _says(pattern: str) -> re.Pattern[str]:
 
 
 _REFUSALS: Final = frozenset({"permission_error", "authentication_error"})
-_NO_CREDIT: Final = _says(r"credit balance is too low")
+_NO_CREDIT: Final = _says(r"\AYour credit balance is too low to access the [^:]*\Z")
+"""The whole message, since a 400 repeats names that the caller chose ("<field>: Extra inputs are not permitted"): nobody may
+talk the gate into thinking that a credential which others use is spent."""
 _QUOTA: Final = _says(r"credit balance is too low|usage limit|quota|out of (?:extra )?usage|spend(?:ing)? limit")
 
 TABLE: Final = (
     Row(frozenset({401, 403}), SkipReason.UNSUPPORTED, False, _says(r"oauth\b.*\bnot (?:currently )?supported")),
-    Row(frozenset({403}), SkipReason.REVOKED, True, _says(r"oauth.*revoked|revoked.*oauth")),
+    Row(frozenset({403}), SkipReason.REVOKED, True, _says(r"oauth.*revoked|revoked.*oauth"), _REFUSALS),
     Row(frozenset({401}), SkipReason.EXPIRED, True, _says(r"\bexpired\b")),
     Row(frozenset({401}), SkipReason.REVOKED, True),
     Row(frozenset({400}), SkipReason.QUOTA_EXHAUSTED, True, _NO_CREDIT),
-    Row(frozenset({402, 403, 429}), SkipReason.QUOTA_EXHAUSTED, True, _QUOTA),
+    Row(frozenset({403}), SkipReason.QUOTA_EXHAUSTED, True, _QUOTA, _REFUSALS | {"billing_error", "rate_limit_error"}),
+    Row(frozenset({429}), SkipReason.QUOTA_EXHAUSTED, True, _QUOTA),
     Row(frozenset({402}), SkipReason.QUOTA_EXHAUSTED, True),
     Row(frozenset({403}), SkipReason.UNSUPPORTED, False, types=_REFUSALS),
     Row(frozenset({429}), SkipReason.RATE_LIMITED, True),

@@ -48,11 +48,19 @@ def test_failures_of_a_mode(status: int, kind: str, message: str, reason: SkipRe
         (400, b'{"type":"error","error":{"type":"invalid_request_error","message":"tools.0.quota: bad"}}'),
         (404, b'{"type":"error","error":{"type":"not_found_error","message":"model: x"}}'),
         (403, b"<html>blocked by a firewall</html>"),
+        (403, b"<html>blocked: /?q=oauth+revoked+quota</html>"),
         (413, b""),
     ],
 )
 def test_the_clients_own_mistakes_are_none(status: int, body: bytes) -> None:
     assert classify(status, body, {}, NOW) is None
+
+
+@pytest.mark.parametrize("said", ["{}: Extra inputs are not permitted", "{}: bad", "metadata.{}: bad", "tools: {}"])
+def test_a_caller_cannot_name_a_field_so_that_a_credential_counts_as_spent(said: str) -> None:
+    for named in ("credit balance is too low", "Your credit balance is too low to access the API. Go to Plans"):
+        error = {"type": "invalid_request_error", "message": said.format(named)}
+        assert classify(400, json.dumps({"type": "error", "error": error}).encode(), {}, NOW) is None
 
 
 def test_a_page_that_is_no_envelope_is_judged_by_its_status() -> None:

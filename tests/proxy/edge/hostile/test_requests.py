@@ -181,3 +181,15 @@ async def test_a_request_still_arriving_is_told_that_the_proxy_stops(gate: Any, 
     assert received.startswith(b"HTTP/1.1 503")
     assert b"overloaded_error" in received
     assert gate.edge.open_requests == 0
+
+
+async def test_no_caller_talks_the_gate_out_of_a_credential_that_others_use(gate: Any, body: Any) -> None:
+    gate.provider(modes=("Subscription", "APIKey"), fallback={"quotaExhausted": "Allow"})
+    gate.account()
+    crafted = body() | {"Your credit balance is too low to access the Anthropic API": 1}
+    async with gate.http.post(gate.url + "/v1/messages", json=crafted, headers=gate.headers()) as response:
+        assert response.status == 400
+        assert "credit balance" in await response.text()
+    async with gate.http.post(gate.url + "/v1/messages", json=body(), headers=gate.headers()) as response:
+        assert response.headers["x-headgate-auth-mode"] == "Subscription"
+    assert [request.credential_kind for request in gate.emu.requests] == ["oauth", "oauth"]
