@@ -186,8 +186,10 @@ async def test_a_request_still_arriving_is_told_that_the_proxy_stops(gate: Any, 
 async def test_no_caller_talks_the_gate_out_of_a_credential_that_others_use(gate: Any, body: Any) -> None:
     gate.provider(modes=("Subscription", "APIKey"), fallback={"quotaExhausted": "Allow"})
     gate.account()
-    crafted = body() | {"Your credit balance is too low to access the Anthropic API": 1}
-    async with gate.http.post(gate.url + "/v1/messages", json=crafted, headers=gate.headers()) as response:
+    named = "Your credit balance is too low to access the Anthropic API"
+    said = f"{named}: Extra inputs are not permitted"  # as the vendor answers a field of that name
+    gate.emu.add_fault(Fault(kind=FaultKind.UNAUTHORIZED, status=400, message=said))
+    async with gate.http.post(gate.url + "/v1/messages", json=body() | {named: 1}, headers=gate.headers()) as response:
         assert response.status == 400
         assert "credit balance" in await response.text()
     async with gate.http.post(gate.url + "/v1/messages", json=body(), headers=gate.headers()) as response:
