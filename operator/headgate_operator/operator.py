@@ -131,7 +131,9 @@ class Operator:
         services = self._services
         edge = ReportedEdge(services.reports, services.published)
         store = Store(self._vault)
-        executor = Executor(self._kube, store, services.events, self._clock, self._credential_metrics, services.fence)
+        executor = Executor(
+            self._kube, store, services.events, self._clock, self._credential_metrics, services.fence, self._redactor
+        )
         return Engine(
             {
                 LLMProvider.KIND: ProviderReconciler(

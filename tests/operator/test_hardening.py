@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from headgate_dev.cluster import Cluster
-from headgate_dev.installation import NAMESPACE
+from headgate_dev.release import NAMESPACE
 
 from .process import OperatorProcess, condition, head, until
 from .test_process import PROVIDER, published

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 from headgate_api import names
 from headgate_api.clock import Clock
 from headgate_api.reasons import ConditionReason
+from headgate_api.redaction import Redactor
 from headgate_operator.credentials.metrics import CredentialMetrics
 from headgate_operator.credentials.plan import (
     Action,
@@ -59,9 +60,11 @@ class Executor:
         clock: Clock,
         metrics: CredentialMetrics,
         fence: Callable[[], None] = _always,
+        redactor: Redactor | None = None,
     ) -> None:
-        """``fence`` raises where this process may not write any more."""
+        """``fence`` raises where this process may not write any more; ``redactor`` masks what conditions say."""
         self._fence = fence
+        self._redactor = redactor or Redactor()
         self._kube = kube
         self._store = store
         self._events = events
@@ -86,7 +89,8 @@ class Executor:
                 return None
             what = f"{seen.body['kind']} {seen.body['metadata']['namespace']}/{seen.body['metadata']['name']}"
             step = plan(seen, self._clock.now())
-            if step.status is not None and not await self._write_status(seen.body, step.status):
+            status = self._to_write(seen.body, step)
+            if status is not None and not await self._write_status(seen.body, status):
                 continue
             if step.action is None:
                 await self._tell(seen.body, step)
@@ -108,6 +112,17 @@ class Executor:
             if done:
                 await self._tell(seen.body, step)
         raise Unsettled(f"{what} or its records were changed by others on every try")
+
+    def _to_write(self, body: Object, step: Plan) -> Mapping[str, Any] | None:
+        """Return the plan's status with its messages redacted, or None when that stands already.
+
+        Messages quote what others wrote: names of keys, endpoints, the API server's answers.
+        """
+        if step.status is None:
+            return None
+        conditions = [{**c, "message": self._redactor.redact(c["message"])} for c in step.status.get("conditions", ())]
+        status = {**step.status, "conditions": conditions}
+        return None if status == body.get("status") else status
 
     async def refuse(self, unreadable: Unreadable) -> None:
         """Say on an object that cannot be read what is wrong with it. Raises KubeError, KubeUnavailable."""

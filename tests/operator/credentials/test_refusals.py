@@ -110,3 +110,19 @@ async def test_a_waiting_deletion_says_how_to_let_go(monkeypatch: pytest.MonkeyP
     status, reason, message = world.condition(PROVIDER, "Ready")
     assert (status, reason) == ("False", "VaultDenied")
     assert "finalizer headgate.dev/credentials" in message
+
+
+async def test_a_credential_mistaken_for_a_name_is_not_repeated_in_conditions() -> None:
+    world = World()
+    mistaken = "sk-not-a-real-key-but-of-its-shape"
+    body = secret("key", None)
+    body["data"] = {mistaken: ""}
+    world.kube.put(body)
+    world.kube.put(provider())
+    await world.reconcile(PROVIDER)
+    status, reason, message = world.condition(PROVIDER, "CredentialsReady")
+    assert (status, reason) == ("False", "SecretKeyNotFound")
+    assert mistaken not in message and "***" in message
+    written = world.kube.find(PROVIDER.kind, PROVIDER.name)
+    await world.reconcile(PROVIDER)
+    assert world.kube.find(PROVIDER.kind, PROVIDER.name) == written
