@@ -97,3 +97,19 @@ def test_a_new_leader_repeats_what_the_former_said_until_proxies_have_had_time_t
     assert world.said(2)[0] is False
     world.clock.advance(SETTLING_SECONDS + 1)
     assert world.said() == (False, ConditionReason.NO_PROXY_READY)
+
+
+def test_a_proxy_that_moves_on_concerns_what_it_serves_otherwise_and_nothing_else() -> None:
+    world = World()
+    other = Key("LLMProvider", "team", "other")
+    world.published.record("default", "r1", {KEY: "form 1", other: "form 1"})
+    world.report("p1", "r1")
+    assert world.published.moved("default") == {KEY, other}  # a proxy nobody knew
+    assert world.published.moved("default") == set()
+    world.published.record("default", "r2", {KEY: "form 2", other: "form 1"})
+    assert world.published.moved("default") == set()
+    world.report("p1", "r2")
+    assert world.published.moved("default") == {KEY}
+    world.clock.advance(SILENT_AFTER_SECONDS + 1)
+    assert world.published.moved("default") == {KEY, other}  # a proxy that fell silent
+    assert world.published.moved("no such fleet") == set()
