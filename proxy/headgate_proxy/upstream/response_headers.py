@@ -36,9 +36,10 @@ def client_headers(upstream: Iterable[tuple[str, str]], secret: Secret) -> CIMul
     """Return what passes on of the upstream's (name, value) pairs; should one repeat the credential, it is masked."""
     headers: CIMultiDict[str] = CIMultiDict()
     one_hop: set[str] = set()
+    hidden = secret.reveal()
     for name, value in upstream:
         if _may_come_back(name):
-            headers.add(name, masked_text(value, secret))
+            headers.add(name, masked_text(value, secret) if hidden in value else value)
         elif name.lower() == "connection":
             one_hop.update(option.strip().lower() for option in value.split(","))
     for name in one_hop:
