@@ -5,6 +5,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+_WRAPPING: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+"""NAT64 (RFC 6052) and IPv4-compatible addresses (RFC 4291): the last 32 bits are an IPv4 address."""
 _LOCAL_SUFFIXES: Final = (".localhost", ".local", ".internal", ".svc", ".cluster.local")
 
 
@@ -34,7 +36,7 @@ def is_plain_http(endpoint: str) -> bool:
 def is_private_address(address: str) -> bool:
     """Tell whether a literal IP address is anything but a globally routable unicast one.
 
-    IPv4 addresses wrapped in IPv6 (mapped, 6to4, NAT64) are judged by the wrapped address. Not an address: False.
+    IPv4 addresses wrapped in IPv6 (mapped, compatible, 6to4, NAT64) are judged by the wrapped address. Not an address: False.
     """
     try:
         ip = ipaddress.ip_address(address.split("%", 1)[0])
@@ -42,7 +44,7 @@ def is_private_address(address: str) -> bool:
         return False
     if isinstance(ip, ipaddress.IPv6Address):
         wrapped = ip.ipv4_mapped or ip.sixtofour
-        if wrapped is None and ip in ipaddress.ip_network("64:ff9b::/96"):
+        if wrapped is None and any(ip in network for network in _WRAPPING):
             wrapped = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if wrapped is not None:
             return is_private_address(str(wrapped))

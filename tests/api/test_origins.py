@@ -29,7 +29,7 @@ def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
     "address",
     [
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "::1", "fe80::1%eth0", "fc00::1",
-        "::ffff:10.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:0001::", "224.0.0.1", "100.64.0.1",
+        "::ffff:10.0.0.1", "64:ff9b::a9fe:a9fe", "::127.0.0.1", "::10.0.0.1", "2002:7f00:0001::", "224.0.0.1", "100.64.0.1",
     ],
 )  # fmt: skip
 def test_addresses_inside_are_private_however_they_are_wrapped(address: str) -> None:
