@@ -20,7 +20,10 @@ PARENT = """
 import os, pathlib, sys, time
 from headgate_dev.host.spawner import Spawner
 spawner = Spawner(detached=sys.argv[2] == "detached")
-child = spawner.spawn(["sleep", "60"], os.environ, pathlib.Path(sys.argv[1]))
+log = pathlib.Path(sys.argv[1])
+child = spawner.spawn(["sh", "-c", "echo up; exec sleep 60"], os.environ, log)
+while not log.read_text():  # until then it may not have asked yet to end with its parent
+    time.sleep(0.01)
 print(child.pid, flush=True)
 time.sleep(60)
 """
