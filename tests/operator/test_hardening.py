@@ -97,10 +97,13 @@ def test_an_object_stored_before_its_schema_changed_stops_nobody(
 def test_what_a_fleet_owns_comes_back_whoever_deletes_it(cluster: Cluster, start_operator: Start) -> None:
     start_operator()
     before = until(lambda: head(cluster), what="a snapshot")
-    chunk = f"configmap/headgate-chunk-{before['chunks'][0][:40]}"
-    cluster.kubectl("delete", chunk, "configmap/headgate-head-default", "-n", NAMESPACE)
-    until(lambda: head(cluster) == before, what="the head")
-    until(lambda: cluster.kubectl("get", chunk, "-n", NAMESPACE, "-o", "name", check=False), what="the chunk")
+    chunks = [f"configmap/headgate-chunk-{digest[:40]}" for digest in before["chunks"]]
+    cluster.kubectl("delete", *chunks, "configmap/headgate-head-default", "-n", NAMESPACE)
+    after = until(lambda: head(cluster), what="the head")
+    for digest in after["chunks"]:
+        name = f"configmap/headgate-chunk-{digest[:40]}"
+        look = partial(cluster.kubectl, "get", name, "-n", NAMESPACE, "-o", "name", check=False)
+        until(look, what="a chunk that the head names")
     cluster.kubectl("delete", "deployment,service,serviceaccount", "headgate-proxy-default", "-n", NAMESPACE)
     for kind in ("deployment", "service", "serviceaccount"):
         there = ("get", kind, "headgate-proxy-default", "-n", NAMESPACE, "-o", "name")

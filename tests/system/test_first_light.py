@@ -100,6 +100,8 @@ def test_claude_code_runs_a_tool_through_a_proxy_pod(tenant: Tenant, tmp_path: P
 def test_kubectl_get_shows_what_an_operator_wants_to_know(tenant: Tenant, cluster: Cluster) -> None:
     tenant.with_subscription({"revoked": "Allow"})
 
+    # The fleet says Delivering while it takes up a change, and tells so after the provider does.
+    cluster.wait_for("proxyfleet/default", "condition=Ready", namespace="headgate-system")
     provider = cluster.kubectl("get", "llmproviders", "-n", tenant.namespace).splitlines()
     account = cluster.kubectl("get", "subscriptionaccounts", "-n", tenant.namespace).splitlines()
     fleet = cluster.kubectl("get", "proxyfleets", "-n", "headgate-system").splitlines()
