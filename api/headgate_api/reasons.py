@@ -106,7 +106,6 @@ class ConditionReason(StrEnum):
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"
     PROVIDER_NOT_FOUND = "ProviderNotFound"
     SPEC_INVALID = "SpecInvalid"
-    NO_FALLBACK = "NoFallback"
     ACKNOWLEDGED = "Acknowledged"
     NOT_ACKNOWLEDGED = "NotAcknowledged"
     TEXT_CHANGED = "TextChanged"

@@ -12,7 +12,6 @@ from headgate_api.vault import access_path, grant_path
 from headgate_operator.account.acknowledged import acknowledged
 from headgate_operator.account.grant import GrantPlan, grant_plan
 from headgate_operator.account.observed import ObservedAccount
-from headgate_operator.credentials.observe import trouble_reason
 from headgate_operator.credentials.plan import (
     RECHECK_SECONDS,
     AddFinalizer,
@@ -25,6 +24,7 @@ from headgate_operator.credentials.plan import (
     retry_in,
     soonest,
 )
+from headgate_operator.credentials.settled import changed_status, deletion_waits
 from headgate_operator.delivery.assemble import account_entry
 
 _TOLD: Final = {
@@ -71,7 +71,7 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
     return Plan(
         grant.action,
         notes=(*notes, grant.note) if grant.note is not None else notes,
-        status=_changed(seen, status),
+        status=changed_status(seen.body, status),
         requeue=soonest(
             RECHECK_SECONDS if account.spec.credential.import_secret_ref is not None else None,
             None if grant.valid.status else retry_in(before, ConditionType.CREDENTIAL_VALID, now),
@@ -128,21 +128,8 @@ def _deletion(seen: ObservedAccount, now: datetime) -> Plan:
         text = f"the grant stays in Vault at {grant}; an account of this name will use it again (deletionPolicy Retain)"
         return Plan(RemoveFinalizer(), notes=(Note("Normal", ConditionReason.RETAINED, "Delete", text),))
     if seen.trouble is not None:
-        waiting = Observation(
-            ConditionType.READY,
-            False,
-            trouble_reason(seen.trouble),
-            f"deletion waits until the grant at {grant} can be deleted: {seen.trouble}. To let the object go "
-            f"without it, remove the finalizer {names.FINALIZER}; the record then stays in Vault",
-        )
-        before = account.status.conditions
-        others = [c for c in before if c.type != ConditionType.READY]
-        merged = merge_conditions(before, [waiting], generation=account.metadata.generation, now=now)
-        status = account.status.model_copy(update={"conditions": [*merged, *others]})
-        return Plan(
-            notes=notes_on_change(before, [waiting], {ConditionType.READY: True}),
-            status=_changed(seen, status),
-            requeue=retry_in(before, ConditionType.READY, now),
+        return deletion_waits(
+            seen.body, account, f"deletion waits until the grant at {grant} can be deleted", seen.trouble, now
         )
     if seen.access.version or seen.grant.version:
         text = (
@@ -151,10 +138,3 @@ def _deletion(seen: ObservedAccount, now: datetime) -> Plan:
         )
         return Plan(DeleteRecords((access, grant)), notes=(Note("Normal", ConditionReason.FORGOTTEN, "Delete", text),))
     return Plan(RemoveFinalizer())
-
-
-def _changed(seen: ObservedAccount, status: SubscriptionAccountStatus) -> dict[str, object] | None:
-    """Return the status to write, or None when it stands already."""
-    wire = status.to_wire()
-    wire["conditions"] = [c.to_wire() for c in status.conditions]
-    return None if wire == seen.body.get("status") else wire

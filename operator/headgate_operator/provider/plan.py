@@ -5,11 +5,10 @@ from typing import Final
 
 from headgate_api import names
 from headgate_api.reasons import AuthMode, ConditionReason, ConditionType
-from headgate_api.resources.base import Observation, merge_conditions
+from headgate_api.resources.base import merge_conditions
 from headgate_api.resources.llmprovider import CredentialStatus, LLMProviderStatus
 from headgate_api.snapshot import content_revision
 from headgate_api.vault import api_key_path
-from headgate_operator.credentials.observe import trouble_reason
 from headgate_operator.credentials.plan import (
     RECHECK_SECONDS,
     AddFinalizer,
@@ -21,6 +20,7 @@ from headgate_operator.credentials.plan import (
     retry_in,
     soonest,
 )
+from headgate_operator.credentials.settled import changed_status, deletion_waits
 from headgate_operator.delivery.assemble import provider_entry
 from headgate_operator.provider.acceptance import accept
 from headgate_operator.provider.apikey import key_plan
@@ -82,7 +82,7 @@ def _settled(
     imports = spec.auth.api_key is not None and spec.auth.api_key.import_secret_ref is not None
     return Plan(
         notes=notes_on_change(before, observations, _TOLD),
-        status=_changed(seen, status),
+        status=changed_status(seen.body, status),
         requeue=soonest(
             RECHECK_SECONDS if imports else None,
             retry_in(before, ConditionType.CREDENTIALS_READY, now) if key_state and not key_state.usable else None,
@@ -97,21 +97,8 @@ def _deletion(seen: ObservedProvider, now: datetime) -> Plan:
         return Plan()
     path = api_key_path(*provider.key)
     if seen.key.trouble is not None:
-        waiting = Observation(
-            ConditionType.READY,
-            False,
-            trouble_reason(seen.key.trouble),
-            f"deletion waits until the API key at {path} can be dealt with: {seen.key.trouble}. To let the object go "
-            f"without it, remove the finalizer {names.FINALIZER}; the record then stays in Vault",
-        )
-        before = provider.status.conditions
-        others = [c for c in before if c.type != ConditionType.READY]
-        merged = merge_conditions(before, [waiting], generation=provider.metadata.generation, now=now)
-        status = provider.status.model_copy(update={"conditions": [*merged, *others]})
-        return Plan(
-            notes=notes_on_change(before, [waiting], {ConditionType.READY: True}),
-            status=_changed(seen, status),
-            requeue=retry_in(before, ConditionType.READY, now),
+        return deletion_waits(
+            seen.body, provider, f"deletion waits until the API key at {path} can be dealt with", seen.key.trouble, now
         )
     latest = seen.key.latest
     imported = latest.record is not None and bool(latest.record.imports)
@@ -123,10 +110,3 @@ def _deletion(seen: ObservedProvider, now: datetime) -> Plan:
         text = f"the record at {path} was not imported by Headgate and stays in Vault"
         return Plan(RemoveFinalizer(), notes=(Note("Normal", ConditionReason.RETAINED, "Delete", text),))
     return Plan(RemoveFinalizer())
-
-
-def _changed(seen: ObservedProvider, status: LLMProviderStatus) -> dict[str, object] | None:
-    """Return the status to write, or None when it stands already."""
-    wire = status.to_wire()
-    wire["conditions"] = [c.to_wire() for c in status.conditions]
-    return None if wire == seen.body.get("status") else wire
