@@ -12,10 +12,10 @@ from typing import Any, Final
 import yaml
 
 from headgate_api import names
-from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
+from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount
 from headgate_api.resources.base import Column, Resource
 
-KINDS: Final[tuple[type[Resource], ...]] = (LLMProvider, ProxyFleet, SubscriptionAccount)
+KINDS: Final[tuple[type[Resource], ...]] = (LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount)
 
 _KEPT = (
     "description",
@@ -51,7 +51,7 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
     if out.get("type") == "integer":
         out["format"] = "int64"
     if node.get("default") is not None:
-        out["default"] = node["default"]
+        out["default"] = _without_none(node["default"])
     if "description" in out:
         out["description"] = inspect.cleandoc(out["description"])
     if "items" in node:
@@ -70,6 +70,13 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
         else:
             out["x-kubernetes-preserve-unknown-fields"] = True
     return out
+
+
+def _without_none(value: Any) -> Any:
+    """Return a default without its absent fields: the API server takes null for a value."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list) else value
 
 
 def _default_objects(schema: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +148,7 @@ def crd(kind: type[Resource]) -> dict[str, Any]:
                     "served": True,
                     "storage": True,
                     "schema": {"openAPIV3Schema": root},
-                    "subresources": {"status": {}},
+                    "subresources": {"status": {}} | ({"scale": dict(kind.SCALE)} if kind.SCALE else {}),
                     "additionalPrinterColumns": [_column(column) for column in kind.COLUMNS],
                 }
             ],

@@ -20,6 +20,25 @@ LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 LABEL_FLEET: Final = f"{GROUP}/fleet"
 LABEL_TRACK: Final = f"{GROUP}/track"
 LABEL_CHUNK: Final = f"{GROUP}/chunk"
+LABEL_REVISION_KIND: Final = f"{GROUP}/revision-of-kind"
+"""On a ControllerRevision: the kind (LLMProvider, ProxyFleet or RolloutPolicy) of the object whose form it keeps."""
+LABEL_REVISION_NAME: Final = f"{GROUP}/revision-of-name"
+LABEL_REVISION: Final = f"{GROUP}/revision"
+"""On a ControllerRevision: the content revision it keeps."""
+
+ANNOTATION_APPROVE: Final = f"{GROUP}/approve"
+"""On a RolloutPolicy: ``<revision>/<step>``, set by whoever has the verb ``approve``."""
+ANNOTATION_APPROVED_BY: Final = f"{GROUP}/approved-by"
+"""On a RolloutPolicy: the user who set ``approve``; the API server sees to that."""
+ANNOTATION_ABORT: Final = f"{GROUP}/abort"
+"""On a RolloutPolicy: the revision to withdraw."""
+ANNOTATION_PAUSE: Final = f"{GROUP}/pause"
+"""On a RolloutPolicy: while it is there (whatever its value), the rollout goes no further."""
+ANNOTATION_RELEASE: Final = f"{GROUP}/release"
+"""On a RolloutPolicy: the rejected content to try again. On an object that lost its guard: the held content to serve."""
+ANNOTATION_AUTHORS: Final = f"{GROUP}/authors"
+"""On guarded kinds: who changed spec last, a line ``<generation>=<user>`` each; stamped by a MutatingAdmissionPolicy."""
+VERB_APPROVE: Final = "approve"
 
 ANNOTATION_ORIGINS: Final = f"{GROUP}/origins"
 """On a credential Secret: comma-separated origins the credential may be sent to, set by whoever may write the Secret."""
@@ -32,11 +51,22 @@ AUDIENCE_CALLER: Final = "headgate"
 AUDIENCE_VAULT: Final = "vault"
 AUDIENCE_BROKER: Final = "headgate-broker"
 """Audience of the tokens that proxies present to the broker."""
+AUDIENCE_RELAY: Final = "headgate-relay"
+"""Audience of the tokens that stable proxies present to canary proxies."""
 
 HEADER_AUTH_MODE: Final = "x-headgate-auth-mode"
 HEADER_FALLBACK_REASON: Final = "x-headgate-fallback-reason"
 HEADER_PROVIDER: Final = "x-headgate-provider"
 HEADER_REQUEST_ID: Final = "x-headgate-request-id"
+HEADER_TRACK: Final = "x-headgate-track"
+"""On a response: the track that served it. On a tester's request: the track they want."""
+HEADER_ROLLOUT: Final = "x-headgate-rollout"
+"""On a response that a candidate served: ``<policy>@<revision>``."""
+HEADER_SESSION: Final = "x-headgate-session"
+"""On a request: a session to stick to a track, for clients that have none of their own."""
+HEADER_RELAY: Final = "x-headgate-relay"
+"""Between proxies: ``<policy>@<revision>`` of a relayed request."""
+HEADER_RELAY_TOKEN: Final = "x-headgate-relay-token"  # noqa: S105 - a header's name
 HEADER_PREFIX: Final = "x-headgate-"
 
 METRIC_PREFIX: Final = "headgate_"
@@ -45,6 +75,24 @@ METRIC_PREFIX: Final = "headgate_"
 def proxy_name(fleet: str) -> str:
     """Return the name of a fleet's Deployment, Service and ServiceAccount (Vault binds its proxy role to this pattern)."""
     return f"headgate-proxy-{fleet}"
+
+
+def canary_name(fleet: str) -> str:
+    """Return the name of a fleet's canary Deployment and its ServiceAccount."""
+    return f"{proxy_name(fleet)}-canary"
+
+
+def proxy_server_name(fleet: str, namespace: str) -> str:
+    """Return the DNS name in the certificate of a fleet's listener and relay: peers are reached by address, checked by name."""
+    return f"{proxy_name(fleet)}.{namespace}.svc"
+
+
+BROKER_SERVICE: Final = "headgate-broker"
+
+
+def broker_server_name(namespace: str) -> str:
+    """Return the DNS name in the broker's certificate."""
+    return f"{BROKER_SERVICE}.{namespace}.svc"
 
 
 def head_name(fleet: str) -> str:

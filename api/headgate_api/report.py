@@ -40,6 +40,42 @@ class FallbackObservation(KubeModel):
     at: Moment
 
 
+WEIGHT_TTL_SECONDS: Final = 300.0
+"""A canary weight that a proxy could not confirm for this long counts as 0 (design, guarantee 1)."""
+
+TTFT_BASE: Final = 1.15
+"""Time to the first token is counted in classes: class ``n`` ends at ``TTFT_BASE ** n`` milliseconds."""
+
+
+class TrackCounts(KubeModel):
+    """What one proxy saw of one track since a rollout's step began; the deciding (stable) proxy counts both tracks."""
+
+    requests: int = Field(
+        default=0, ge=0, description="Requests that ended; clients that left early are not among them."
+    )
+    errors: int = Field(
+        default=0, ge=0, description="Those that ended with a status of 500 or more, or did not reach the canary."
+    )
+    auth_failures: int = Field(default=0, ge=0, description="Those in which an upstream answered 401, 403 or 429.")
+    fallbacks: int = Field(default=0, ge=0, description="Those that left their first auth mode.")
+    truncated: int = Field(default=0, ge=0, description="Responses that broke off.")
+    costed: int = Field(default=0, ge=0, description="Requests whose cost is known.")
+    cost_micro_usd: int = Field(default=0, ge=0, description="The cost of those, at API prices.")
+    first_token: dict[int, int] = Field(
+        default_factory=dict, description="Requests by class of their time to the first token."
+    )
+
+
+class RolloutObservation(KubeModel):
+    """Both tracks of one rollout in one step, cumulative; counts of an earlier step or rollout are not sent any more."""
+
+    policy: str = Field(description="namespace/name")
+    revision: str
+    step: int
+    stable: TrackCounts = Field(default_factory=TrackCounts)
+    canary: TrackCounts = Field(default_factory=TrackCounts)
+
+
 class ProxyReport(KubeModel):
     """One proxy's whole present state; the last one counts."""
 
@@ -47,6 +83,7 @@ class ProxyReport(KubeModel):
     pod: str
     track: Literal["stable", "canary"] = "stable"
     revision: str | None = Field(description="Revision of the snapshot in use; None before the first.")
+    head: str | None = Field(default=None, description="Digest of the head in use: weights and endpoints included.")
     snapshot_age_seconds: float = Field(
         default=0, ge=0, description="Since the control plane last confirmed the snapshot."
     )
@@ -54,3 +91,4 @@ class ProxyReport(KubeModel):
     fallbacks: tuple[FallbackObservation, ...] = Field(
         default=(), description="Those active now; one that ended is absent."
     )
+    rollouts: tuple[RolloutObservation, ...] = ()

@@ -8,13 +8,14 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
 from headgate_api.resources import LLMProviderSpec, SubscriptionAccountSpec
 from headgate_api.resources.base import KubeModel
 from headgate_api.resources.proxyfleet import Allowances, CallerTokens, Limits
+from headgate_api.resources.rolloutpolicy import DEFAULT_STICKINESS, StickySource
 
 SCHEMA_VERSION: Final = 1
 HEAD_KEY: Final = "head.json"
@@ -58,6 +59,9 @@ class AccountForm(KubeModel):
     spec: SubscriptionAccountSpec
     labels: dict[str, str] = Field(default_factory=dict)
     acknowledged: bool = Field(description="A person's acknowledgement of the current text is on record.")
+    grant_id: str | None = Field(
+        default=None, description="The grant; its refreshes are no change, another grant is one."
+    )
     access: CredentialPointer | None = None
 
 
@@ -94,11 +98,25 @@ class Snapshot(KubeModel):
 
 
 class Endpoint(KubeModel):
-    """A canary pod as stable pods reach it."""
+    """A canary pod as stable pods reach it, by TLS; its certificate carries the fleet's name, not its address."""
 
     pod: str
     address: str
     port: int
+
+
+class Split(KubeModel):
+    """How one RolloutPolicy's requests are divided now, while a rollout exposes its candidate to anyone."""
+
+    revision: str = Field(description="The rollout; a canary pod refuses any other.")
+    step: int
+    weight: int = Field(ge=0, le=10_000, description="The canary's share in 1/100 of a percent.")
+    salt: str = Field(description="Mixed into the hash of the sticky key: it stays while the rollout lasts.")
+    lane: Literal["Candidate", "Image"] = "Candidate"
+    testers: tuple[str, ...] = Field(
+        default=(), description="User names of callers who reach the canary at any weight."
+    )
+    stickiness: tuple[StickySource, ...] = DEFAULT_STICKINESS
 
 
 class Head(KubeModel):
@@ -107,12 +125,21 @@ class Head(KubeModel):
     schema_version: int = SCHEMA_VERSION
     revision: str = Field(description="Hash over the chunks: equal revisions are equal content.")
     chunks: tuple[str, ...] = Field(description="SHA-256 of each chunk's uncompressed content, in hexadecimal.")
-    weights: dict[str, int] = Field(
+    rollouts: dict[str, Split] = Field(
         default_factory=dict,
-        description="Canary share per RolloutPolicy (namespace/name) in 1/100 of a percent.",
+        description="The rollouts that expose a candidate now, by RolloutPolicy (namespace/name).",
     )
     canary_endpoints: tuple[Endpoint, ...] = ()
     broker_url: str | None = None
+    trust_bundle: str | None = Field(
+        default=None,
+        description="PEM certificates that the broker's and the canary pods' certificates are checked against.",
+    )
+
+    @property
+    def digest(self) -> str:
+        """Return the hash by which a proxy acknowledges this head, weights and endpoints included."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
         """Return the canonical JSON that stands in the head object."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from headgate_api import names
-from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
+from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Kind:
 LLM_PROVIDER: Final = Kind(names.API_VERSION, LLMProvider.KIND, LLMProvider.PLURAL)
 SUBSCRIPTION_ACCOUNT: Final = Kind(names.API_VERSION, SubscriptionAccount.KIND, SubscriptionAccount.PLURAL)
 PROXY_FLEET: Final = Kind(names.API_VERSION, ProxyFleet.KIND, ProxyFleet.PLURAL)
+ROLLOUT_POLICY: Final = Kind(names.API_VERSION, RolloutPolicy.KIND, RolloutPolicy.PLURAL)
 CONFIG_MAP: Final = Kind("v1", "ConfigMap", "configmaps")
 EVENT: Final = Kind("events.k8s.io/v1", "Event", "events")
 POD: Final = Kind("v1", "Pod", "pods")
@@ -39,6 +40,7 @@ SECRET: Final = Kind("v1", "Secret", "secrets")
 SERVICE: Final = Kind("v1", "Service", "services")
 SERVICE_ACCOUNT: Final = Kind("v1", "ServiceAccount", "serviceaccounts")
 DEPLOYMENT: Final = Kind("apps/v1", "Deployment", "deployments")
+CONTROLLER_REVISION: Final = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
 LEASE: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
 ROLE: Final = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
 ROLE_BINDING: Final = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
@@ -49,6 +51,7 @@ _KINDS: Final = {
         LLM_PROVIDER,
         SUBSCRIPTION_ACCOUNT,
         PROXY_FLEET,
+        ROLLOUT_POLICY,
         CONFIG_MAP,
         EVENT,
         POD,
@@ -56,6 +59,7 @@ _KINDS: Final = {
         SERVICE,
         SERVICE_ACCOUNT,
         DEPLOYMENT,
+        CONTROLLER_REVISION,
         LEASE,
         ROLE,
         ROLE_BINDING,

@@ -11,6 +11,7 @@ from headgate_api.resources.llmprovider import (
     SubscriptionAuth,
 )
 from headgate_api.resources.proxyfleet import Allowances, ProxyFleet, ProxyFleetSpec, ProxyFleetStatus
+from headgate_api.resources.rolloutpolicy import RolloutPolicy, RolloutPolicySpec, RolloutPolicyStatus
 from headgate_api.resources.subscriptionaccount import (
     SubscriptionAccount,
     SubscriptionAccountSpec,
@@ -29,6 +30,9 @@ __all__ = [
     "ProxyFleet",
     "ProxyFleetSpec",
     "ProxyFleetStatus",
+    "RolloutPolicy",
+    "RolloutPolicySpec",
+    "RolloutPolicyStatus",
     "SubscriptionAccount",
     "SubscriptionAccountSpec",
     "SubscriptionAccountStatus",

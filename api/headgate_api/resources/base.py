@@ -1,6 +1,7 @@
 """What all resources share: naming, conditions, object metadata, and how a model carries its CEL rules and columns."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
@@ -72,6 +73,21 @@ Moment = Annotated[datetime, AfterValidator(_in_utc)]
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 """The name of another object in the same namespace: there is no namespace field, so none can be crossed."""
+
+
+_DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+Duration = Annotated[str, Field(min_length=2, max_length=32, pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$")]
+"""A span of time as Kubernetes writes it: ``90s``, ``5m``, ``1h30m``."""
+
+
+def seconds_of(duration: str) -> int:
+    """Return a Duration in seconds. Raises ValueError for what is none."""
+    match = _DURATION.fullmatch(duration)
+    if match is None or not duration:
+        raise ValueError(f"{duration!r} is no duration; write for example 90s, 5m or 1h30m")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds
 
 
 class SecretKeyRef(KubeModel):
@@ -182,6 +198,8 @@ class Resource(KubeModel):
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ()
     COLUMNS: ClassVar[tuple[Column, ...]] = ()
     RULES: ClassVar[tuple[Rule, ...]] = ()
+    SCALE: ClassVar[Mapping[str, str] | None] = None
+    """The paths of the scale subresource, where the kind has one."""
 
     metadata: ObjectMeta
 

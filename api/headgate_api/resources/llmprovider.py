@@ -34,6 +34,16 @@ _FORBIDDEN_HEADERS = (
 )
 
 
+class Pricing(KubeModel):
+    """What the vendor charges, in micro-USD for a million tokens."""
+
+    input: int = Field(ge=0)
+    output: int = Field(ge=0)
+    cache_read: int = Field(ge=0)
+    cache_write5m: int = Field(ge=0)
+    cache_write1h: int = Field(ge=0)
+
+
 class Model(KubeModel):
     """A model that clients may ask for."""
 
@@ -45,6 +55,7 @@ class Model(KubeModel):
         max_length=253,
         description="The vendor's name, where it differs. The request body is then rewritten, so it is no longer byte-exact.",
     )
+    pricing: Pricing | None = Field(default=None, description="Instead of the built-in price list.")
 
 
 class Timeouts(KubeModel):
@@ -207,6 +218,7 @@ class CredentialStatus(KubeModel):
     """What is known of a credential in Vault, never the credential itself."""
 
     version: int | None = Field(default=None, description="Version of the Vault record that proxies use.")
+    grant_id: str | None = Field(default=None, description="Of an account: the grant, which its refreshes keep.")
     origins: tuple[str, ...] = Field(default=(), description="Origins the credential may be sent to.")
     imported_from: str | None = Field(default=None, description="The Secret and key whose content Vault now holds.")
     imported_resource_version: str | None = Field(

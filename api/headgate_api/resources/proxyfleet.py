@@ -1,17 +1,23 @@
 """``ProxyFleet``: the proxy Deployments, whom they serve, and what they are allowed to reach."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from headgate_api import names
-from headgate_api.resources.base import Column, Conditions, KubeModel, Resource, Rule
+from headgate_api.resources.base import Column, Conditions, KubeModel, Name, Resource, Rule
 
 
 class Ports(KubeModel):
     """Container ports of a proxy pod."""
 
-    http: int = Field(default=8080, ge=1024, le=65535, description="Where callers connect.")
+    http: int = Field(
+        default=8080, ge=1024, le=65535, description="Where callers connect by plain HTTP (spec.tls.plainHTTP)."
+    )
+    https: int = Field(
+        default=8443, ge=1024, le=65535, description="Where callers, and stable proxies, connect by TLS."
+    )
     admin: int = Field(default=9090, ge=1024, le=65535, description="/livez, /readyz and /metrics.")
 
 
@@ -41,6 +47,19 @@ class Limits(KubeModel):
     """Bounds that keep one caller from exhausting a proxy."""
 
     max_request_bytes: int = Field(default=32 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024)
+
+
+class FleetTLS(KubeModel):
+    """The certificate of listener and relay. Without secretName, the operator makes one, from a CA of its own, and renews it."""
+
+    secret_name: Name | None = Field(
+        default=None,
+        description="A Secret of type kubernetes.io/tls in the fleet's namespace, with ca.crt, such as cert-manager writes. Its "
+        "certificate must carry the DNS name headgate-proxy-<fleet>.<namespace>.svc.",
+    )
+    plain_http: bool = Field(
+        default=True, alias="plainHTTP", description="Whether callers may also connect by plain HTTP, on ports.http."
+    )
 
 
 class Telemetry(KubeModel):
@@ -82,6 +101,12 @@ class ProxyFleetSpec(KubeModel):
 
     image: str = Field(min_length=1, max_length=1024, description="Image of the proxy pods.")
     replicas: int = Field(default=2, ge=0, le=1000)
+    canary_replicas: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Canary proxies while a rollout needs them, at least; more start as the canary's share grows.",
+    )
     ports: Ports = Field(default_factory=Ports)
     allowed_namespaces: tuple[str, ...] = Field(
         min_length=1,
@@ -91,6 +116,7 @@ class ProxyFleetSpec(KubeModel):
     allowances: Allowances = Field(default_factory=Allowances)
     caller_tokens: CallerTokens = Field(default_factory=CallerTokens)
     limits: Limits = Field(default_factory=Limits)
+    tls: FleetTLS = Field(default_factory=FleetTLS)
     drain_seconds: int = Field(
         default=300,
         ge=0,
@@ -115,6 +141,15 @@ class SnapshotStatus(KubeModel):
     )
 
 
+class CanaryStatus(KubeModel):
+    """The canary track."""
+
+    replicas: int = Field(default=0, description="Canary proxies wanted now.")
+    ready_replicas: int = 0
+    image: str | None = None
+    lane: str | None = Field(default=None, description="The RolloutPolicy whose candidate image it runs, if any.")
+
+
 class ProxyFleetStatus(KubeModel):
     """The observed state of a ProxyFleet."""
 
@@ -123,6 +158,8 @@ class ProxyFleetStatus(KubeModel):
     ready_replicas: int = 0
     ready: str | None = Field(default=None, description="ready/desired, for kubectl get.")
     selector: str | None = None
+    image: str | None = Field(default=None, description="The image of the stable track.")
+    canary: CanaryStatus | None = None
     snapshot: SnapshotStatus | None = None
     conditions: Conditions
 
@@ -151,6 +188,12 @@ class ProxyFleet(Resource):
             "metadata.name must not contain a dot: the name of the Service derives from it",
         ),
     )
+
+    SCALE: ClassVar[Mapping[str, str] | None] = {
+        "specReplicasPath": ".spec.replicas",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    }
 
     spec: ProxyFleetSpec
     status: ProxyFleetStatus = Field(default_factory=lambda: ProxyFleetStatus(conditions=[]))
