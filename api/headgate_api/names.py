@@ -10,6 +10,9 @@ CATEGORY: Final = "headgate"
 FINALIZER: Final = f"{GROUP}/credentials"
 """Held by objects that own Vault records, until ``deletionPolicy`` has been carried out."""
 
+ROLLOUT_FINALIZER: Final = f"{GROUP}/rollout"
+"""Held by RolloutPolicies, so that a rollout is ended in order before its policy goes."""
+
 FIELD_MANAGER: Final = "headgate-operator"
 """Server-side-apply field manager of everything the operator writes."""
 
@@ -87,6 +90,14 @@ def proxy_server_name(fleet: str, namespace: str) -> str:
     return f"{proxy_name(fleet)}.{namespace}.svc"
 
 
+def tls_secret(fleet: str) -> str:
+    """Return the name of the Secret with the certificate that the operator makes for a fleet."""
+    return f"{proxy_name(fleet)}-tls"
+
+
+CA_SECRET: Final = "headgate-ca"  # noqa: S105 - a name
+"""The operator's own certificate authority."""
+BROKER_TLS_SECRET: Final = "headgate-broker-tls"  # noqa: S105 - a name
 BROKER_SERVICE: Final = "headgate-broker"
 
 
