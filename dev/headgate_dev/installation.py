@@ -33,15 +33,16 @@ class Installation:
         """Return the names of the operator's running pods."""
         return [pod["metadata"]["name"] for pod in self._pods(f"{names.LABEL_COMPONENT}=operator")]
 
-    def proxy_pods(self, fleet: str = "default") -> list[str]:
-        """Return the names of the fleet's running pods."""
-        return [pod["metadata"]["name"] for pod in self._pods(f"{names.LABEL_FLEET}={fleet}")]
+    def proxy_pods(self, fleet: str = "default", track: str = "stable") -> list[str]:
+        """Return the names of the running pods of one track of the fleet."""
+        return [pod["metadata"]["name"] for pod in self._pods(_selector(fleet, track))]
 
-    def urls(self, fleet: str = "default", port: str = "http") -> dict[str, str]:
-        """Return {pod name: base URL of that port} of the fleet's running pods."""
+    def urls(self, fleet: str = "default", port: str = "http", track: str = "stable") -> dict[str, str]:
+        """Return {pod name: base URL of that port} of the running pods of one track of the fleet."""
+        scheme = "https" if port == "https" else "http"
         return {
-            pod["metadata"]["name"]: f"http://127.0.0.1:{pod_ports(pod)[port]}"
-            for pod in self._pods(f"{names.LABEL_FLEET}={fleet}")
+            pod["metadata"]["name"]: f"{scheme}://127.0.0.1:{pod_ports(pod)[port]}"
+            for pod in self._pods(_selector(fleet, track))
         }
 
     def url(self, fleet: str = "default", port: str = "http") -> str:
@@ -68,3 +69,7 @@ class Installation:
             if "deletionTimestamp" not in pod["metadata"]
             and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
         ]
+
+
+def _selector(fleet: str, track: str) -> str:
+    return f"{names.LABEL_FLEET}={fleet},{names.LABEL_TRACK}={track}"
