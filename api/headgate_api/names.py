@@ -81,8 +81,8 @@ def proxy_name(fleet: str) -> str:
 
 
 def canary_name(fleet: str) -> str:
-    """Return the name of a fleet's canary Deployment and its ServiceAccount."""
-    return f"{proxy_name(fleet)}-canary"
+    """Return the name of a fleet's canary Deployment and its ServiceAccount (no pattern for proxies matches it)."""
+    return f"headgate-canary-{fleet}"
 
 
 def proxy_server_name(fleet: str, namespace: str) -> str:

@@ -14,7 +14,7 @@ from headgate_api.secret import Secret
 DEFAULT_MOUNT: Final = "headgate"
 OPERATOR_ROLE: Final = "headgate-operator"
 PROXY_ROLE: Final = "headgate-proxy"
-CANARY_ROLE: Final = "headgate-proxy-canary"
+CANARY_ROLE: Final = "headgate-canary"
 """The canary track's own role: an image under trial can be cut off without touching the stable track."""
 
 IMPORT_HASH_KEY_PATH: Final = "_headgate/import-hash-key"

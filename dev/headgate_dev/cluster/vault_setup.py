@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import hvac
 
-from headgate_api.vault import DEFAULT_MOUNT, OPERATOR_ROLE, PROXY_ROLE, operator_policy, proxy_policy
+from headgate_api.vault import CANARY_ROLE, DEFAULT_MOUNT, OPERATOR_ROLE, PROXY_ROLE, operator_policy, proxy_policy
 from headgate_dev.cluster.access import ClusterAccess
 from headgate_dev.cluster.arguments import ISSUER
 
@@ -42,14 +42,16 @@ _ROLES: Final = (
     # role, ServiceAccount name (a glob)
     (OPERATOR_ROLE, "headgate-operator"),
     (PROXY_ROLE, "headgate-proxy-*"),
+    (CANARY_ROLE, "headgate-canary-*"),
 )
 
 
 def prepare_vault(client: hvac.Client, access: ClusterAccess, issuer_public_pem: str) -> None:
-    """Enable KV v2, write the policies, and let the two ServiceAccounts log in by `kubernetes` and by `jwt` auth."""
+    """Enable KV v2, write the policies, and let the ServiceAccounts log in by `kubernetes` and by `jwt` auth."""
     client.sys.enable_secrets_engine("kv", path=DEFAULT_MOUNT, options={"version": "2"})
     client.sys.create_or_update_policy(OPERATOR_ROLE, operator_policy(DEFAULT_MOUNT))
-    client.sys.create_or_update_policy(PROXY_ROLE, proxy_policy(DEFAULT_MOUNT))
+    for role in (PROXY_ROLE, CANARY_ROLE):
+        client.sys.create_or_update_policy(role, proxy_policy(DEFAULT_MOUNT))
     access.apply(_MANIFESTS)
     reviewer = access.create_token(_REVIEWER_NAMESPACE, _REVIEWER, duration=_TEN_YEARS)
     _kubernetes_auth(client, access, reviewer)
