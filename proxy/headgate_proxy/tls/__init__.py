@@ -1,0 +1,1 @@
+"""TLS of a proxy: what it trusts, and the certificate it serves with."""
