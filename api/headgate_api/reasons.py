@@ -137,6 +137,8 @@ class ConditionReason(StrEnum):
     PROMOTED = "Promoted"
     PROMOTING = "Promoting"
     ROLLOUT_STARTED = "RolloutStarted"
+    STEP_BEGUN = "StepBegun"
+    WEIGHT_CHANGED = "WeightChanged"
     AWAITING_APPROVAL = "AwaitingApproval"
     APPROVED = "Approved"
     APPROVAL_IGNORED = "ApprovalIgnored"

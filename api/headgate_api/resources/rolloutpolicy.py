@@ -374,6 +374,9 @@ class RolloutPolicyStatus(KubeModel):
     rejected: str | None = Field(
         default=None, description="Content that was withdrawn, and is not tried again by itself."
     )
+    released: str | None = Field(
+        default=None, description="The value of the annotation release that was used already; each counts once."
+    )
     ignored_approval: IgnoredApproval | None = None
     verdicts: tuple[Verdict, ...] = ()
     history: tuple[HistoryEntry, ...] = Field(default=(), max_length=20, description="Newest first.")
