@@ -296,7 +296,7 @@ def policies(draw: st.DrawFn) -> Analysis:
     return analysis(*metrics, minSamples=draw(st.integers(1, 100)), dryRun=draw(st.booleans()))
 
 
-ANSWERS = st.just({}) | st.fixed_dictionaries(
+ANSWERS: st.SearchStrategy[dict[str, Answer]] = st.just({}) | st.fixed_dictionaries(
     {"Asked": st.builds(Answer, st.floats(allow_nan=False, allow_infinity=False)) | st.just(Answer(None, "why"))}
 )
 
