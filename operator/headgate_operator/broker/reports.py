@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from headgate_api.clock import Clock
 from headgate_api.report import SILENT_AFTER_SECONDS, CredentialObservation, FallbackObservation, ProxyReport
-from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
+from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount
+from headgate_operator.analysis.totals import Totals
 from headgate_operator.engine.keys import Key
 
 
@@ -16,15 +17,20 @@ class _Received:
 
 
 class Reports:
-    """The last report of each proxy pod; the namespace is the operator's own, so a pod's name is enough."""
+    """The last report of each proxy pod; the namespace is the operator's own, so a pod's name is enough.
+
+    ``totals`` adds up what the reports say of rollouts.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.totals = Totals()
         self._received: dict[tuple[str, str], _Received] = {}
 
     def begin_term(self) -> None:
         """Forget everything: this process begins to lead."""
         self._received.clear()
+        self.totals.begin_term()
 
     def accept(self, report: ProxyReport, namespace: str) -> set[Key]:
         """Take note of a report and return the keys whose evidence it changes (empty: it repeats the last one)."""
@@ -37,7 +43,8 @@ class Reports:
             touched.add(fleet)
         if old is None or _statements(old) != _statements(report):
             touched |= _subjects(report) | (_subjects(old) if old is not None else set())
-        return touched
+        policies = self.totals.take(report)
+        return touched | {Key(RolloutPolicy.KIND, *policy.split("/", 1)) for policy in policies}
 
     def retain(self, fleet: str, pods: Iterable[str]) -> None:
         """Forget the pods of a fleet that exist no more."""
