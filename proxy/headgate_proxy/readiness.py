@@ -13,9 +13,17 @@ from headgate_runtime.admin import Health
 _SHOWN: Final = 20
 
 
-def readiness(live: LiveConfig, credentials: CredentialStore, *, draining: bool, report_problem: str | None) -> Health:
-    """Return the answer to a readiness probe."""
-    missing = credentials.missing
+def readiness(
+    live: LiveConfig,
+    credentials: CredentialStore,
+    *,
+    draining: bool,
+    report_problem: str | None,
+    certificate_problem: str | None = None,
+    reachable: bool = True,
+) -> Health:
+    """Return the answer to a readiness probe; ``reachable``: there is a certificate for those who need one."""
+    missing = {f"{pointer.path} (version {pointer.version})": why for pointer, why in credentials.missing.items()}
     age = live.age_seconds
     details: dict[str, Any] = {
         "revision": live.revision,
@@ -28,9 +36,12 @@ def readiness(live: LiveConfig, credentials: CredentialStore, *, draining: bool,
             "problems": dict(islice(sorted(missing.items()), _SHOWN)),
         },
         "reportProblem": report_problem,
+        "certificateProblem": certificate_problem,
     }
     if draining:
         return Health(ok=False, reason="Draining", details=details)
+    if not reachable:
+        return Health(ok=False, reason="CertificateUnavailable", details=details)
     if live.routing is None:
         return Health(ok=False, reason="NoSnapshot", details=details)
     if not credentials.usable:

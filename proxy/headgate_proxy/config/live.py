@@ -19,8 +19,7 @@ class Loaded:
     def build(cls, head: Head, snapshot: Snapshot) -> "Loaded":
         """Return the loaded form of a snapshot; ``pointers`` are all credentials its requests may need."""
         routing = Routing.build(snapshot)
-        pointers = frozenset(p for provider in routing.providers.values() for p in provider.pointers)
-        return cls(head, routing, pointers)
+        return cls(head, routing, routing.pointers)
 
 
 class LiveConfig:
@@ -52,6 +51,11 @@ class LiveConfig:
     def broker_url(self) -> str | None:
         """Return where the control plane takes reports."""
         return None if self._loaded is None else self._loaded.head.broker_url
+
+    @property
+    def trust_bundle(self) -> str | None:
+        """Return the certificates (PEM) that the broker's is checked against."""
+        return None if self._loaded is None else self._loaded.head.trust_bundle
 
     @property
     def problem(self) -> str | None:

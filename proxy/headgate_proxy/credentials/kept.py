@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from headgate_api.secret import Secret
+from headgate_proxy.credentials.inheritance import Key
 from headgate_proxy.credentials.records import Entry, RecordError, dump, load
 from headgate_proxy.state import StateDir
 from headgate_runtime.vault import VaultSession
@@ -15,31 +16,33 @@ _SESSION: Final = "vault-session.json"
 
 
 class KeptCredentials:
-    """One file per credential, named by the hash of its path."""
+    """One file per pointer, named by the hash of its path and by its version."""
 
     def __init__(self, state: StateDir) -> None:
         self._state = state
         self._entries = state.sub("credentials")
 
-    def load(self) -> Iterator[Entry]:
-        """Return those that can be used; a damaged one is passed over, since Vault has it."""
+    def load(self) -> Iterator[tuple[Key, Entry]]:
+        """Return those that can be used, each with its pointer; a damaged one is passed over, since Vault has it."""
         for name in self._entries.names():
             content = self._entries.read(name)
-            if content is not None:
+            version = name.removesuffix(".json").rpartition("-")[2]
+            if content is not None and version.isdecimal():
                 try:
                     entry = load(content)
                 except RecordError:
                     continue
-                if _name(entry.held.path) == name:
-                    yield entry
+                key = (entry.held.path, int(version))
+                if _name(key) == name:
+                    yield key, entry
 
-    def save(self, entry: Entry) -> None:
+    def save(self, key: Key, entry: Entry) -> None:
         """Keep this one from now on. Raises OSError."""
-        self._entries.write(_name(entry.held.path), dump(entry))
+        self._entries.write(_name(key), dump(entry))
 
-    def keep_only(self, paths: Iterable[str]) -> None:
+    def keep_only(self, keys: Iterable[Key]) -> None:
         """Forget all others. Raises OSError."""
-        self._entries.keep_only(map(_name, paths))
+        self._entries.keep_only(map(_name, keys))
 
     def load_session(self) -> VaultSession | None:
         """Return the Vault session kept last, or None."""
@@ -69,5 +72,6 @@ class KeptCredentials:
         self._state.write(_SESSION, json.dumps(content).encode())
 
 
-def _name(path: str) -> str:
-    return hashlib.sha256(path.encode()).hexdigest()[:40] + ".json"
+def _name(key: Key) -> str:
+    path, version = key
+    return f"{hashlib.sha256(path.encode()).hexdigest()[:40]}-{version}.json"

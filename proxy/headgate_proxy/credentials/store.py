@@ -1,7 +1,8 @@
 """Holds what the snapshot points to; reads what is new, keeps what was good until then, and forgets what is gone.
 
 Requests only look into memory (``get``). ``prepare`` is called before a snapshot is put into use, so that its new
-credentials are there when the first request wants them; ``retire`` afterwards.
+credentials are there when the first request wants them; ``retire`` afterwards. Credentials are kept by pointer, not by path:
+while a rollout lasts, the stable and the candidate form of an object may name two versions of one record.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from headgate_api.clock import Clock
 from headgate_api.redaction import Redactor
 from headgate_api.snapshot import CredentialPointer
 from headgate_proxy.backoff import Backoff
+from headgate_proxy.credentials.inheritance import Key, key_of, legacy
 from headgate_proxy.credentials.kept import KeptCredentials
 from headgate_proxy.credentials.records import Entry, RecordError, entry_of, successor
 from headgate_proxy.selection.states import Held
@@ -60,12 +62,13 @@ class CredentialStore:
         self._redactor = redactor
         self._clock = clock
         self._failed = failed
-        self._entries: dict[str, Entry] = {}
-        self._read_at: dict[str, float] = {}
-        self._wanted: dict[str, CredentialPointer] = {}
-        self._problems: dict[str, str] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._rereads: dict[str, asyncio.Future[None]] = {}
+        self._entries: dict[Key, Entry] = {}
+        self._standing_in: dict[Key, Key] = {}
+        self._read_at: dict[Key, float] = {}
+        self._wanted: dict[Key, CredentialPointer] = {}
+        self._problems: dict[Key, str] = {}
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
+        self._rereads: dict[Key, asyncio.Future[None]] = {}
         self._slots = asyncio.Semaphore(_READS)
         self._group: asyncio.TaskGroup | None = None
         self._saved_session: VaultSession | None = None
@@ -74,24 +77,27 @@ class CredentialStore:
     # -- what requests see -------------------------------------------------------------------------------------------------
 
     def get(self, pointer: CredentialPointer) -> Held | None:
-        """Return what is held for the pointer's path; its version is the previous one while a new one is being read."""
-        entry = self._entries.get(pointer.path)
+        """Return what is held for the pointer; while it is being read, what the pointer that it replaced had."""
+        key = (pointer.path, pointer.version)
+        entry = self._entries.get(key)
+        if entry is None and (other := self._standing_in.get(key)) is not None:
+            entry = self._entries.get(other)
         return None if entry is None else entry.held
 
     async def reread(self, pointer: CredentialPointer) -> Held | None:
-        """After a 401: look in Vault for the pointer's version, or a refresh of the same grant; single-flight per path.
+        """After a 401: look in Vault for the pointer's version, or a refresh of the same grant; single-flight per pointer.
 
         Returns what is held afterwards. Bounded by the Vault facade's deadline; raises nothing.
         """
-        path = pointer.path
-        under_way = self._rereads.get(path)
+        key = key_of(pointer)
+        under_way = self._rereads.get(key)
         if under_way is None:
             done = asyncio.get_running_loop().create_future()
-            self._rereads[path] = done
+            self._rereads[key] = done
             try:
                 await self._reread(pointer)
             finally:
-                del self._rereads[path]
+                del self._rereads[key]
                 done.set_result(None)
         else:
             await asyncio.shield(under_way)
@@ -105,25 +111,25 @@ class CredentialStore:
         return self._ever or not self._wanted
 
     @property
-    def missing(self) -> Mapping[str, str]:
-        """Return the paths for which the wanted version is not held, each with the reason as ``Reason: sentence``."""
+    def missing(self) -> Mapping[CredentialPointer, str]:
+        """Return the wanted credentials that are not held, each with the reason as ``Reason: sentence``."""
         return {
-            path: self._problems.get(path, "Reading: not read from Vault yet")
-            for path, pointer in self._wanted.items()
-            if not self._holds(pointer)
+            pointer: self._problems.get(key, "Reading: not read from Vault yet")
+            for key, pointer in self._wanted.items()
+            if key not in self._entries
         }
 
-    def ages(self) -> Mapping[str, float]:
-        """Return seconds since each credential was last read from Vault (or restored), by path."""
+    def ages(self) -> Mapping[Key, float]:
+        """Return seconds since each credential was last read from Vault (or restored), by path and version."""
         now = self._clock.monotonic()
-        return {path: now - at for path, at in self._read_at.items()}
+        return {key: now - at for key, at in self._read_at.items()}
 
     # -- following the snapshot --------------------------------------------------------------------------------------------
 
     def restore(self) -> None:
         """Take up the credentials and the Vault session kept before a restart."""
-        for entry in self._kept.load():
-            self._put(entry)
+        for key, entry in self._kept.load():
+            self._put(key, entry)
         session = self._kept.load_session()
         if session is not None:
             self._vault.restore(session)
@@ -132,45 +138,38 @@ class CredentialStore:
     async def prepare(self, pointers: Iterable[CredentialPointer], timeout_seconds: float) -> None:
         """Begin to read what is not held, and wait for it, but no longer than the timeout; the rest is read later.
 
-        Before ``run``, this only notes what is wanted.
+        ``pointers`` are all that the new snapshot names. Before ``run``, this only notes what is wanted.
         """
-        started = []
-        for pointer in pointers:
-            known = self._wanted.get(pointer.path)
-            self._wanted[pointer.path] = pointer
-            if known != pointer and (task := self._tasks.pop(pointer.path, None)) is not None:
-                task.cancel()
-            rolled_back = known is not None and pointer.version < known.version
-            if (
-                self._group is not None
-                and pointer.path not in self._tasks
-                and (rolled_back or not self._holds(pointer))
-            ):
-                started.append(self._start(self._group, pointer))
+        wanted = {key_of(pointer): pointer for pointer in pointers}
+        for key, found in legacy(wanted, self._wanted.keys(), self._entries).items():
+            if found.serves:
+                self._put(key, self._entries[found.key])
+                self._keep(key)
+            else:
+                self._standing_in[key] = found.key
+        self._wanted |= wanted
+        started = [
+            self._start(self._group, pointer)
+            for key, pointer in wanted.items()
+            if self._group is not None and key not in self._tasks and key not in self._entries
+        ]
         if started:
             await asyncio.wait(started, timeout=timeout_seconds)
 
     def retire(self, pointers: Iterable[CredentialPointer]) -> None:
         """Forget everything that none of these points to."""
-        paths = {pointer.path for pointer in pointers}
-        for path in (self._wanted.keys() | self._entries.keys()) - paths:
-            self._wanted.pop(path, None)
-            self._entries.pop(path, None)
-            self._read_at.pop(path, None)
-            self._problems.pop(path, None)
-            if (task := self._tasks.pop(path, None)) is not None:
-                task.cancel()
-        try:
-            self._kept.keep_only(paths)
-        except OSError as error:
-            self._unwritable(error)
+        self._wanted = {key_of(pointer): pointer for pointer in pointers}
+        for key in self._tasks.keys() - self._wanted.keys():
+            self._tasks.pop(key).cancel()
+        self._standing_in = {key: other for key, other in self._standing_in.items() if key in self._wanted}
+        self._sweep()
 
     async def run(self) -> None:
         """Carry the reads until cancelled; what was prepared before is read first."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            for pointer in self._wanted.values():
-                if not self._holds(pointer):
+            for key, pointer in self._wanted.items():
+                if key not in self._entries:
                     self._start(group, pointer)
             while True:
                 self._keep_session()
@@ -178,38 +177,48 @@ class CredentialStore:
 
     # -- inside ------------------------------------------------------------------------------------------------------------
 
-    def _holds(self, pointer: CredentialPointer) -> bool:
-        entry = self._entries.get(pointer.path)
-        if entry is None:
-            return False
-        refreshed = entry.grant_id is not None and entry.held.version > pointer.version
-        return entry.held.version == pointer.version or refreshed
+    def _sweep(self) -> None:
+        """Forget, in memory and on disk, what is neither wanted nor stands in for what is."""
+        kept = self._wanted.keys() | set(self._standing_in.values())
+        for key in self._entries.keys() - kept:
+            del self._entries[key]
+            self._read_at.pop(key, None)
+        for key in self._problems.keys() - kept:
+            del self._problems[key]
+        try:
+            self._kept.keep_only(kept)
+        except OSError as error:
+            self._unwritable(error)
 
     def _start(self, group: asyncio.TaskGroup, pointer: CredentialPointer) -> asyncio.Task[None]:
-        task = group.create_task(self._fetch(pointer), name=f"read {pointer.path}")
-        self._tasks[pointer.path] = task
-        task.add_done_callback(lambda done: self._ended(pointer.path, done))
+        key = key_of(pointer)
+        task = group.create_task(self._fetch(key), name=f"read {pointer.path}")
+        self._tasks[key] = task
+        task.add_done_callback(lambda done: self._ended(key, done))
         return task
 
-    def _ended(self, path: str, task: asyncio.Task[None]) -> None:
-        if self._tasks.get(path) is task:
-            del self._tasks[path]
+    def _ended(self, key: Key, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(key) is task:
+            del self._tasks[key]
 
-    async def _fetch(self, pointer: CredentialPointer) -> None:
+    async def _fetch(self, key: Key) -> None:
         """Read until it is there; whoever changes his mind cancels."""
         backoff = Backoff(_FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS)
         while True:
-            if await self._read(pointer.path, pointer.version, _anything):
+            if await self._read(key, key[1], _anything):
                 return
             await asyncio.sleep(backoff.delay())
 
     async def _reread(self, pointer: CredentialPointer) -> None:
-        if not self._holds(pointer):
-            await self._read(pointer.path, pointer.version, _anything)
-        elif (entry := self._entries.get(pointer.path)) is not None and entry.grant_id is not None:
-            await self._read(pointer.path, None, successor)
+        key = key_of(pointer)
+        entry = self._entries.get(key)
+        if entry is None:
+            await self._read(key, key[1], _anything)
+        elif entry.grant_id is not None:
+            await self._read(key, None, successor)
 
-    async def _read(self, path: str, version: int | None, wanted: Callable[[Entry | None, Entry], bool]) -> bool:
+    async def _read(self, key: Key, version: int | None, fits: Callable[[Entry | None, Entry], bool]) -> bool:
+        path = key[0]
         try:
             async with self._slots:
                 record = await self._vault.read(path, version)
@@ -217,24 +226,28 @@ class CredentialStore:
                 raise RecordError(f"Vault has no version {version or 'at all'} of {path}")
             entry = entry_of(path, record.version, record.data)
         except (VaultError, RecordError) as error:
-            self._trouble(path, error)
+            self._trouble(key, error)
             return False
         self._keep_session()
-        if wanted(self._entries.get(path), entry):
-            self._put(entry)
-            try:
-                self._kept.save(entry)
-            except OSError as error:
-                self._unwritable(error)
+        if fits(self._entries.get(key), entry):
+            self._put(key, entry)
+            self._keep(key)
+            if self._standing_in.pop(key, None) is not None:
+                self._sweep()
         return True
 
-    def _put(self, entry: Entry) -> None:
-        path = entry.held.path
+    def _put(self, key: Key, entry: Entry) -> None:
         self._redactor.remember(entry.held.secret)
-        self._entries[path] = entry
-        self._read_at[path] = self._clock.monotonic()
-        self._problems.pop(path, None)
+        self._entries[key] = entry
+        self._read_at[key] = self._clock.monotonic()
+        self._problems.pop(key, None)
         self._ever = True
+
+    def _keep(self, key: Key) -> None:
+        try:
+            self._kept.save(key, self._entries[key])
+        except OSError as error:
+            self._unwritable(error)
 
     def _keep_session(self) -> None:
         session = self._vault.session
@@ -246,13 +259,13 @@ class CredentialStore:
             self._unwritable(error)
         self._saved_session = session
 
-    def _trouble(self, path: str, error: Exception) -> None:
+    def _trouble(self, key: Key, error: Exception) -> None:
         reason = {VaultDenied: "VaultDenied", RecordError: "RecordInvalid"}.get(type(error), "VaultUnavailable")
         self._failed(reason)
         problem = f"{reason}: {self._redactor.redact(str(error))}"
-        if self._problems.get(path) != problem:
-            _log.warning("a credential could not be read", extra={"reason": reason, "path": path, "problem": problem})
-        self._problems[path] = problem
+        if self._problems.get(key) != problem:
+            _log.warning("a credential could not be read", extra={"reason": reason, "path": key[0], "problem": problem})
+        self._problems[key] = problem
 
     def _unwritable(self, error: OSError) -> None:
         self._failed("StateDirUnwritable")

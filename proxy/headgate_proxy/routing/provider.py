@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from headgate_api.origins import is_plain_http, is_private_host, origin_of
 from headgate_api.resources import LLMProviderSpec, Model
 from headgate_api.resources.proxyfleet import Allowances
-from headgate_api.snapshot import AccountEntry, CredentialPointer, ProviderEntry, ProviderForm
+from headgate_api.snapshot import AccountEntry, AccountForm, CredentialPointer, ProviderEntry, ProviderForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,16 @@ class Route:
 
 
 def compile_provider(
-    entry: ProviderEntry, form: ProviderForm, accounts: Iterable[AccountEntry], allowances: Allowances
+    entry: ProviderEntry,
+    form: ProviderForm,
+    accounts: Iterable[tuple[AccountEntry, AccountForm]],
+    allowances: Allowances,
 ) -> Provider:
     """Return one form of a provider with its accounts in the order they are tried.
 
-    ``accounts`` may be of any namespace and provider: those that do not belong are left out. A provider that cannot work
-    is compiled all the same, with the reason in ``forbidden``: one bad object must not stop the others.
+    ``accounts``, each with the form that applies, may be of any namespace and provider: those that do not belong are left
+    out. A provider that cannot work is compiled all the same, with the reason in ``forbidden``: one bad object must not stop
+    the others.
     """
     spec = form.spec
     try:
@@ -96,12 +100,13 @@ def _forbidden(endpoint: str, allowances: Allowances) -> str | None:
     return None
 
 
-def _accounts_of(entry: ProviderEntry, spec: LLMProviderSpec, accounts: Iterable[AccountEntry]) -> tuple[Account, ...]:
+def _accounts_of(
+    entry: ProviderEntry, spec: LLMProviderSpec, accounts: Iterable[tuple[AccountEntry, AccountForm]]
+) -> tuple[Account, ...]:
     selector = spec.auth.subscription.account_selector if spec.auth.subscription is not None else {}
     found = []
-    for account in accounts:
-        form = account.stable
-        if form is None or account.namespace != entry.namespace or form.spec.provider_ref.name != entry.name:
+    for account, form in accounts:
+        if account.namespace != entry.namespace or form.spec.provider_ref.name != entry.name:
             continue
         if not selector.items() <= form.labels.items():
             continue

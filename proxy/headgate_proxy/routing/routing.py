@@ -2,15 +2,19 @@
 
 A caller's own namespace comes first, then providers of other namespaces that grant theirs; ties go by name, so that
 every proxy answers alike. Nothing a refusal says names a provider or model the caller may not use (B13).
+
+The table holds stable forms: what has none is not there. Beside it stands an overlay for each RolloutPolicy with candidates,
+in which exactly that policy's candidates take the place of the stable forms.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
-from headgate_api.snapshot import AccountEntry, FleetSettings, Snapshot
+from headgate_api.snapshot import CredentialPointer, FleetSettings, Snapshot
 from headgate_proxy.anthropic.errors import ErrorType, Refusal, shown
-from headgate_proxy.routing.provider import Provider, Route, compile_provider
+from headgate_proxy.routing.forms import compiled, overlaid, policies
+from headgate_proxy.routing.provider import Provider, Route
 
 HEADER_HINT: Final = "x-headgate-provider"
 """Request header by which a caller picks among several providers of a model: ``name`` or ``namespace/name``."""
@@ -28,27 +32,55 @@ class Routing:
     providers: Mapping[str, Provider]
     _own: Mapping[str, _Table]
     _granted: Mapping[str, _Table]
+    overlays: Mapping[str, "Routing"] = field(default_factory=dict)
+    """By policy (namespace/name): those whose candidates differ from what is stable."""
 
     @classmethod
     def build(cls, snapshot: Snapshot) -> Self:
         """Return the routing table of a snapshot."""
-        accounts: dict[tuple[str, str], list[AccountEntry]] = {}
-        for account in snapshot.accounts:
-            if account.stable is not None:
-                key = (account.namespace, account.stable.spec.provider_ref.name)
-                accounts.setdefault(key, []).append(account)
-        providers: dict[str, Provider] = {}
-        for entry in sorted(snapshot.providers, key=lambda e: (e.name, e.namespace)):
-            if entry.stable is not None:
-                mine = accounts.get((entry.namespace, entry.name), ())
-                provider = compile_provider(entry, entry.stable, mine, snapshot.fleet.allowances)
-                providers[provider.label] = provider
-        return cls(
+        stable = compiled(snapshot)
+        own, granted = _by_owner(stable.values()), _by_grant(stable.values())
+        overlays: dict[str, Routing] = {}
+        routing = cls(
             fleet=snapshot.fleet,
-            providers=providers,
-            _own=_tabulate((p.namespace, p) for p in providers.values()),
-            _granted=_tabulate((ns, p) for p in providers.values() for ns in dict.fromkeys(p.spec.allowed_namespaces)),
+            providers=stable,
+            _own={namespace: _table(providers) for namespace, providers in own.items()},
+            _granted={namespace: _table(providers) for namespace, providers in granted.items()},
+            overlays=overlays,
         )
+        for policy in policies(snapshot):
+            overlay = routing._overlay(overlaid(snapshot, policy, stable))
+            if overlay is not None:
+                overlays[policy] = overlay
+        return routing
+
+    def _overlay(self, providers: Mapping[str, Provider]) -> "Routing | None":
+        """Return a table of these providers, sharing what they leave as it is; None when that is everything."""
+        labels = [
+            label for label in {**self.providers, **providers} if self.providers.get(label) is not providers.get(label)
+        ]
+        if not labels:
+            return None
+        changed = [p for label in labels for p in (self.providers.get(label), providers.get(label)) if p is not None]
+        owners = {p.namespace for p in changed}
+        grants = {namespace for p in changed for namespace in p.spec.allowed_namespaces}
+        own, granted = _by_owner(providers.values()), _by_grant(providers.values())
+        return Routing(
+            fleet=self.fleet,
+            providers=providers,
+            _own={**self._own, **{namespace: _table(own.get(namespace, ())) for namespace in owners}},
+            _granted={**self._granted, **{namespace: _table(granted.get(namespace, ())) for namespace in grants}},
+        )
+
+    @property
+    def pointers(self) -> frozenset[CredentialPointer]:
+        """Return every credential that requests may need, on either track."""
+        found = {pointer for provider in self.providers.values() for pointer in provider.pointers}
+        for overlay in self.overlays.values():
+            for label, provider in overlay.providers.items():
+                if self.providers.get(label) is not provider:
+                    found.update(provider.pointers)
+        return frozenset(found)
 
     def resolve(self, namespace: str, model: str, hint: str | None = None) -> Route | Refusal:
         """Return where a request for ``model`` by a workload of ``namespace`` goes, or the refusal to answer with."""
@@ -94,13 +126,27 @@ class Routing:
         return Refusal(404, ErrorType.NOT_FOUND, f"model: {shown(model)} is not served here; {mend}")
 
 
-def _tabulate(pairs: Iterable[tuple[str, Provider]]) -> dict[str, _Table]:
-    tables: dict[str, dict[str, tuple[Route, ...]]] = {}
-    for namespace, provider in pairs:
-        table = tables.setdefault(namespace, {})
+def _by_owner(providers: Iterable[Provider]) -> dict[str, list[Provider]]:
+    found: dict[str, list[Provider]] = {}
+    for provider in providers:
+        found.setdefault(provider.namespace, []).append(provider)
+    return found
+
+
+def _by_grant(providers: Iterable[Provider]) -> dict[str, list[Provider]]:
+    found: dict[str, list[Provider]] = {}
+    for provider in providers:
+        for namespace in dict.fromkeys(provider.spec.allowed_namespaces):
+            found.setdefault(namespace, []).append(provider)
+    return found
+
+
+def _table(providers: Iterable[Provider]) -> _Table:
+    table: dict[str, tuple[Route, ...]] = {}
+    for provider in providers:
         for model in provider.spec.models:
             for asked in dict.fromkeys((model.name, *model.aliases)):
                 earlier = table.get(asked, ())
                 if all(route.provider is not provider for route in earlier):  # within a provider, the first one wins
                     table[asked] = (*earlier, Route(provider, model, asked))
-    return dict(tables)
+    return table

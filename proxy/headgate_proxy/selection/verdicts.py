@@ -4,7 +4,7 @@ A refusal stays with the version of the credential that met it; a limit stays un
 does I/O: the proxy's reporter reads it, and is told through ``on_change`` when there is something new.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -25,12 +25,14 @@ FORGET_FALLBACK: Final = timedelta(minutes=1)
 LIMITS: Final = frozenset({SkipReason.RATE_LIMITED, SkipReason.QUOTA_EXHAUSTED})
 _LASTING: Final = frozenset({SkipReason.REVOKED, SkipReason.EXPIRED})
 
+Record = tuple[str, int]
+"""Path and version of a credential."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the upstream last said against one version of a credential; selection heeds it until ``until``."""
 
-    version: int
     reason: SkipReason
     until: datetime
     at: datetime
@@ -44,51 +46,60 @@ class _Active:
 
 
 class Verdicts:
-    """One proxy's verdicts by credential path, and its active fallbacks."""
+    """One proxy's verdicts by credential path and version, and its active fallbacks."""
 
     def __init__(self, clock: Clock, on_change: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
         self._on_change = on_change
-        self._against: dict[str, Verdict] = {}
-        self._accepted: dict[str, CredentialObservation] = {}
+        self._against: dict[Record, Verdict] = {}
+        self._accepted: dict[Record, CredentialObservation] = {}
+        self._pointed: frozenset[Record] = frozenset()
         self._fallbacks: dict[tuple[str, AuthMode], _Active] = {}
 
     def against(self, held: Held) -> Verdict | None:
         """Return the verdict that keeps selection from this version of a credential now."""
         if not self._against:
             return None
-        verdict = self._against.get(held.path)
-        if verdict is None or verdict.version != held.version or verdict.until <= self._clock.now():
-            return None
-        return verdict
+        verdict = self._against.get((held.path, held.version))
+        return None if verdict is None or verdict.until <= self._clock.now() else verdict
 
     def failed(self, held: Held, failure: Failure) -> None:
         """Remember a failure that is the credential's own (``failure.marks``); others are of that attempt only."""
         if not failure.marks:
             return
-        now = self._clock.now()
-        before, accepted = self._against.get(held.path), self._accepted.get(held.path)
-        if any(known is not None and known.version > held.version for known in (before, accepted)):
+        record = (held.path, held.version)
+        if not self._supersede(record):
             return  # a slow answer about a version that has been replaced meanwhile
+        now = self._clock.now()
+        before = self._against.get(record)
         until = now + RECHECK if failure.reason in _LASTING else failure.until or now + FORGET_LIMIT
-        self._against[held.path] = Verdict(held.version, failure.reason, until, now, failure.until)
-        self._accepted.pop(held.path, None)
-        if before is None or (before.version, before.reason) != (held.version, failure.reason):
+        self._against[record] = Verdict(failure.reason, until, now, failure.until)
+        self._accepted.pop(record, None)
+        if before is None or before.reason != failure.reason:
             self._on_change()
 
     def succeeded(self, held: Held) -> None:
         """Remember that the upstream accepted this version of a credential."""
-        accepted = self._accepted.get(held.path)
-        if accepted is not None and accepted.version >= held.version:
+        record = (held.path, held.version)
+        if record in self._accepted or not self._supersede(record):
             return
-        verdict = self._against.get(held.path)
-        if verdict is not None:
-            if verdict.version > held.version:
-                return
-            del self._against[held.path]
-        now = self._clock.now()
-        self._accepted[held.path] = CredentialObservation(path=held.path, version=held.version, valid=True, at=now)
+        self._against.pop(record, None)
+        self._accepted[record] = CredentialObservation(
+            path=held.path, version=held.version, valid=True, at=self._clock.now()
+        )
         self._on_change()
+
+    def _supersede(self, record: Record) -> bool:
+        """Forget older versions than this that nothing points to; False when it is itself such a version."""
+        path, version = record
+        others = [r for r in (*self._against, *self._accepted) if r[0] == path and r != record]
+        if record not in self._pointed and any(other[1] > version for other in others):
+            return False
+        for other in others:
+            if other[1] < version and other not in self._pointed:
+                self._against.pop(other, None)
+                self._accepted.pop(other, None)
+        return True
 
     def went(self, provider: Provider, mode: AuthMode, fallback: Fallback | None) -> None:
         """Note by which mode a request of the provider goes: ``fallback`` None says that it is its first one."""
@@ -117,28 +128,33 @@ class Verdicts:
 
     def follow(self, routing: Routing) -> None:
         """Drop what is said about credentials and providers that the new snapshot replaces or no longer has."""
-        wanted = {p.path: p.version for provider in routing.providers.values() for p in provider.pointers}
-        self._against = {
-            path: verdict
-            for path, verdict in self._against.items()
-            if wanted.get(path, verdict.version + 1) <= verdict.version
-        }
-        self._accepted = {path: seen for path, seen in self._accepted.items() if path in wanted}
-        doubted = {label for label, p in routing.providers.items() if any(c.path in self._against for c in p.pointers)}
+        self._pointed = frozenset((p.path, p.version) for p in routing.pointers)
+        oldest: dict[str, int] = {}
+        for path, version in self._pointed:
+            oldest[path] = min(version, oldest.get(path, version))
+        self._against = {r: verdict for r, verdict in self._against.items() if self._wanted(r, oldest)}
+        self._accepted = {r: seen for r, seen in self._accepted.items() if self._wanted(r, oldest)}
+        against = {path for path, _ in self._against}
+        doubted = {label for label, p in routing.providers.items() if any(c.path in against for c in p.pointers)}
         kept = {key: active for key, active in self._fallbacks.items() if key[0] in doubted}
         changed = kept.keys() != self._fallbacks.keys()
         self._fallbacks = kept
         if changed:
             self._on_change()
 
+    def _wanted(self, record: Record, oldest: Mapping[str, int]) -> bool:
+        """Tell whether a snapshot means this version: it points to it, or it may be a refresh of what it points to."""
+        path, version = record
+        return record in self._pointed or (path in oldest and version > oldest[path])
+
     def observations(self) -> tuple[CredentialObservation, ...]:
         """Return the last word on every credential used, for the report; a limit that has reset is left out."""
         now = self._clock.now()
         against = tuple(
             CredentialObservation(
-                path=path, version=v.version, valid=v.reason in LIMITS, reason=v.reason, until=v.reset, at=v.at
+                path=path, version=version, valid=v.reason in LIMITS, reason=v.reason, until=v.reset, at=v.at
             )
-            for path, v in self._against.items()
+            for (path, version), v in self._against.items()
             if v.reason not in LIMITS or v.until > now
         )
         return (*against, *self._accepted.values())

@@ -32,15 +32,17 @@ class StateCollector(Collector):
             yield GaugeMetricFamily(
                 PREFIX + "snapshot_age_seconds", "Since the control plane last confirmed the snapshot.", value=age
             )
-        ages = GaugeMetricFamily(PREFIX + "credential_age_seconds", "Since it was read from Vault.", labels=["path"])
-        for path, seconds in self._credentials.ages().items():
-            ages.add_metric([path], seconds)
+        ages = GaugeMetricFamily(
+            PREFIX + "credential_age_seconds", "Since it was read from Vault.", labels=["path", "version"]
+        )
+        for (path, version), seconds in self._credentials.ages().items():
+            ages.add_metric([path, str(version)], seconds)
         yield ages
         missing = GaugeMetricFamily(
             PREFIX + "credential_missing",
             "1 while the version the snapshot names is not held.",
-            labels=["path", "reason"],
+            labels=["path", "version", "reason"],
         )
-        for path, problem in self._credentials.missing.items():
-            missing.add_metric([path, problem.partition(":")[0]], 1)
+        for pointer, problem in self._credentials.missing.items():
+            missing.add_metric([pointer.path, str(pointer.version), problem.partition(":")[0]], 1)
         yield missing

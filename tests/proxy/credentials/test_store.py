@@ -124,7 +124,7 @@ async def test_the_previous_version_serves_until_the_new_one_is_read(setting: Se
         setting.vault.gate = asyncio.Event()
         await store.prepare([second], 0.01)
         assert secret(store, second) == "key-one"
-        assert store.missing[KEY].startswith("Reading: ")
+        assert store.missing[second].startswith("Reading: ")
         setting.vault.gate.set()
         await store.prepare([second], 5)
         assert await store.reread(second) is not None
@@ -146,7 +146,7 @@ async def test_without_vault_a_new_pod_is_not_usable_and_says_why(setting: Setti
         usable = [store.usable]
         await store.prepare([pointer], 0.05)
         usable.append(store.usable)
-        assert store.missing[KEY] == "VaultUnavailable: Vault is unavailable: it is sealed; unseal it"
+        assert store.missing[pointer] == "VaultUnavailable: Vault is unavailable: it is sealed; unseal it"
         setting.vault.away = False
         assert await store.reread(pointer) is not None
         usable.append(store.usable)
@@ -158,7 +158,7 @@ async def test_a_record_that_is_not_there_is_retried_and_named(setting: Setting)
     async with setting.store() as store:
         pointer = CredentialPointer(path=KEY, version=1)
         await store.prepare([pointer], 0.01)
-        assert store.missing[KEY].startswith(f"RecordInvalid: Vault has no version 1 of {KEY}")
+        assert store.missing[pointer].startswith(f"RecordInvalid: Vault has no version 1 of {KEY}")
         setting.vault.write_key("key-one")
         await store.reread(pointer)
         assert secret(store, pointer) == "key-one"
@@ -227,3 +227,82 @@ async def test_reread_survives_a_vault_that_is_away(setting: Setting) -> None:
         held = await store.reread(pointer)
         assert held is not None
         assert held.secret.reveal() == "token-one"
+
+
+async def test_two_versions_of_one_record_serve_side_by_side(setting: Setting) -> None:
+    stable, candidate = setting.vault.write_key("key-one"), setting.vault.write_key("key-two")
+    async with setting.store() as store:
+        await store.prepare([stable], 5)
+        await store.prepare([stable, candidate], 5)
+        store.retire([stable, candidate])
+        assert [secret(store, pointer) for pointer in (stable, candidate)] == ["key-one", "key-two"]
+    setting.vault.away = True
+    async with setting.store() as store:  # the same after a restart
+        await store.prepare([stable, candidate], 0)
+        assert [secret(store, pointer) for pointer in (stable, candidate)] == ["key-one", "key-two"]
+
+
+async def test_a_candidate_that_cannot_be_read_is_missing_and_not_the_stable_key(setting: Setting) -> None:
+    stable = setting.vault.write_key("key-one")
+    async with setting.store() as store:
+        await store.prepare([stable], 5)
+        candidate = setting.vault.write_key("key-two")
+        setting.vault.away = True
+        await store.prepare([stable, candidate], 0.01)
+        store.retire([stable, candidate])
+        assert [secret(store, pointer) for pointer in (stable, candidate)] == ["key-one", None]
+        assert list(store.missing) == [candidate]
+        # Promoted all the same: what served until then goes on, since the edge outlives the rest.
+        await store.prepare([candidate], 0.01)
+        store.retire([candidate])
+        assert secret(store, candidate) == "key-one"
+        setting.vault.away = False
+        await store.reread(candidate)
+        assert secret(store, candidate) == "key-two"
+
+
+async def test_a_withdrawn_candidate_is_forgotten_and_never_the_stable_one(setting: Setting, tmp_path: Path) -> None:
+    stable, candidate = setting.vault.write_access("token-one"), setting.vault.write_access("token-two", grant="g2")
+    async with setting.store() as store:
+        await store.prepare([stable], 5)
+        await store.prepare([stable, candidate], 5)
+        store.retire([stable, candidate])
+        reads = setting.vault.reads[ACCESS]
+        await store.prepare([stable], 5)
+        store.retire([stable])
+        assert [secret(store, pointer) for pointer in (stable, candidate)] == ["token-one", None]
+        assert setting.vault.reads[ACCESS] == reads
+    assert "token-two" not in kept_text(tmp_path)
+
+
+async def test_a_refresh_read_early_serves_the_pointer_that_tells_of_it(setting: Setting) -> None:
+    pointer = setting.vault.write_access("token-one")
+    async with setting.store() as store:
+        await store.prepare([pointer], 5)
+        refreshed = setting.vault.write_access("token-two")
+        await store.reread(pointer)
+        reads = setting.vault.reads[ACCESS]
+        await store.prepare([refreshed], 5)
+        store.retire([refreshed])
+        assert secret(store, refreshed) == "token-two"
+        assert setting.vault.reads[ACCESS] == reads
+        assert not store.missing
+
+
+async def test_the_version_that_stood_in_is_forgotten_once_the_new_one_is_there(
+    setting: Setting, tmp_path: Path
+) -> None:
+    first = setting.vault.write_key("key-one")
+    async with setting.store() as store:
+        await store.prepare([first], 5)
+        second = setting.vault.write_key("key-two")
+        setting.vault.away = True
+        await store.prepare([second], 0.01)
+        store.retire([second])
+    async with setting.store() as store:  # it stands in after a restart too
+        await store.prepare([second], 0)
+        assert secret(store, second) == "key-one"
+        setting.vault.away = False
+        await store.reread(second)
+    assert "key-two" in kept_text(tmp_path)
+    assert "key-one" not in kept_text(tmp_path)

@@ -3,7 +3,15 @@
 from typing import Any
 
 from headgate_api.resources.proxyfleet import Allowances, CallerTokens, Limits
-from headgate_api.snapshot import FleetSettings, ProviderEntry, ProviderForm, Snapshot
+from headgate_api.snapshot import (
+    AccountEntry,
+    AccountForm,
+    CredentialPointer,
+    FleetSettings,
+    ProviderEntry,
+    ProviderForm,
+    Snapshot,
+)
 from headgate_proxy.anthropic.errors import Refusal
 from headgate_proxy.routing.provider import Route
 from headgate_proxy.routing.routing import Routing
@@ -24,7 +32,7 @@ def entry(
     return ProviderEntry(namespace=namespace, name=name, generation=1, stable=form)
 
 
-def routing(*entries: ProviderEntry) -> Routing:
+def routing(*entries: ProviderEntry, accounts: tuple[AccountEntry, ...] = ()) -> Routing:
     fleet = FleetSettings(
         allowed_namespaces=("*",),
         allowances=Allowances(),
@@ -33,7 +41,7 @@ def routing(*entries: ProviderEntry) -> Routing:
         issuer="i",
         jwks={},
     )
-    return Routing.build(Snapshot(fleet=fleet, providers=entries))
+    return Routing.build(Snapshot(fleet=fleet, providers=entries, accounts=accounts))
 
 
 def to(found: Route | Refusal) -> str:
@@ -93,3 +101,83 @@ def test_one_bad_endpoint_does_not_stop_the_others() -> None:
     found = table.resolve("a", "x")
     assert isinstance(found, Route)
     assert found.provider.forbidden is not None
+
+
+def account(label: str, provider: str, *, policy: str | None = None, candidate: bool = False) -> AccountEntry:
+    namespace, name = label.split("/")
+    spec = {
+        "providerRef": {"name": provider},
+        "owner": {"email": "a@example.test", "subjects": [{"name": "agent"}]},
+        "sharing": "Pool",
+    }
+    form = AccountForm.model_validate({"revision": "r", "spec": spec, "acknowledged": True})
+    other = AccountForm.model_validate({"revision": "s", "spec": spec | {"priority": 5}, "acknowledged": True})
+    return AccountEntry(
+        namespace=namespace,
+        name=name,
+        generation=1,
+        stable=form,
+        candidate=other if candidate else None,
+        policy=policy,
+    )
+
+
+def guarded(
+    stable: ProviderEntry | None, candidate: ProviderEntry, policy: str = "a/gate", revision: str = "s"
+) -> ProviderEntry:
+    assert candidate.stable is not None
+    form = candidate.stable.model_copy(update={"revision": revision})
+    kept = stable.stable if stable is not None else None
+    return candidate.model_copy(update={"stable": kept, "candidate": form, "policy": policy})
+
+
+def test_an_overlay_has_exactly_its_own_policys_candidates() -> None:
+    table = routing(
+        guarded(entry("a/one", "m"), entry("a/one", "m", "new")),
+        guarded(entry("a/two", "n"), entry("a/two", "n", "newer"), policy="a/other"),
+        entry("a/three", "o"),
+    )
+    gate, other = table.overlays["a/gate"], table.overlays["a/other"]
+    assert to(gate.resolve("a", "new")) == "a/one"
+    assert to(gate.resolve("a", "newer")).startswith("404")
+    assert to(other.resolve("a", "new")).startswith("404")
+    assert to(table.resolve("a", "new")).startswith("404")
+    assert gate.models("a") == ("m", "n", "new", "o")
+    assert gate.providers["a/three"] is table.providers["a/three"]
+    assert gate.providers["a/two"] is table.providers["a/two"]
+    assert gate.providers["a/one"] is not table.providers["a/one"]
+
+
+def test_a_candidate_that_changes_nothing_makes_no_overlay() -> None:
+    same = entry("a/one", "m")
+    assert not routing(guarded(same, same, revision="r")).overlays
+
+
+def test_a_candidate_may_grant_and_withdraw() -> None:
+    table = routing(guarded(entry("a/one", "m", grants=("b",)), entry("a/one", "m", grants=("c",))))
+    overlay = table.overlays["a/gate"]
+    assert [to(table.resolve(namespace, "m"))[:5] for namespace in "abc"] == ["a/one", "a/one", "404 m"]
+    assert [to(overlay.resolve(namespace, "m"))[:5] for namespace in "abc"] == ["a/one", "404 m", "a/one"]
+
+
+def test_the_accounts_of_a_policy_are_candidates_in_its_overlay_only() -> None:
+    stable = entry("a/one", "m", auth={"modes": ["Subscription"], "subscription": {}})
+    table = routing(
+        stable,
+        accounts=(account("a/x", "one"), account("a/y", "one", policy="a/gate", candidate=True)),
+    )
+    assert [a.name for a in table.providers["a/one"].accounts] == ["x", "y"]
+    assert [a.name for a in table.overlays["a/gate"].providers["a/one"].accounts] == ["y", "x"]
+
+
+def test_the_credentials_of_both_forms_are_wanted() -> None:
+    form = entry("a/one", "m")
+    key = {"path": "a/llmproviders/one/api-key"}
+    stable = form.model_copy(update={"stable": with_key(form, CredentialPointer(version=1, **key))})
+    candidate = form.model_copy(update={"stable": with_key(form, CredentialPointer(version=2, **key))})
+    assert sorted(p.version for p in routing(guarded(stable, candidate)).pointers) == [1, 2]
+
+
+def with_key(entry: ProviderEntry, pointer: CredentialPointer) -> ProviderForm:
+    assert entry.stable is not None
+    return entry.stable.model_copy(update={"api_key": pointer})

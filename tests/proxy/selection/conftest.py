@@ -40,7 +40,7 @@ def provider(
                 "spec": body | given,
             }
         )
-        entries.append(AccountEntry(namespace="team-a", name=name, generation=1, stable=account))
+        entries.append((AccountEntry(namespace="team-a", name=name, generation=1, stable=account), account))
     entry = ProviderEntry(namespace="team-a", name="p", generation=1, stable=form)
     return compile_provider(entry, form, entries, Allowances())
 

@@ -22,7 +22,7 @@ ALLOW = dict.fromkeys(ROWS, "Allow")
 def situation(vault: Any, against: dict[str, SkipReason] | None = None) -> Situation:
     def verdict(credential: Held) -> Verdict | None:
         reason = (against or {}).get(credential.path)
-        return None if reason is None else Verdict(1, reason, NOW + timedelta(minutes=1), NOW)
+        return None if reason is None else Verdict(reason, NOW + timedelta(minutes=1), NOW)
 
     return Situation(vault, verdict, NOW)
 

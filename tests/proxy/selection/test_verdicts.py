@@ -7,11 +7,40 @@ import pytest
 
 from headgate_api.clock import ManualClock
 from headgate_api.reasons import AuthMode, SkipReason
+from headgate_api.resources.proxyfleet import Allowances, CallerTokens, Limits
+from headgate_api.snapshot import FleetSettings, ProviderEntry, ProviderForm, Snapshot
+from headgate_proxy.routing.routing import Routing
 from headgate_proxy.selection.states import Failure, Fallback
 from headgate_proxy.selection.verdicts import FORGET_FALLBACK, RECHECK, Verdicts
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 REVOKED = Failure(SkipReason.REVOKED, 401, marks=True)
+
+
+def pointing(path: str, *versions: int) -> Routing:
+    """Return the routing of one provider whose stable form (and candidate, where two are given) points to these versions."""
+    spec = {
+        "protocol": "Anthropic",
+        "endpoint": "https://api.example.com",
+        "models": [{"name": "m"}],
+        "auth": {"modes": ["APIKey"], "apiKey": {}},
+    }
+    forms = [
+        ProviderForm.model_validate({"revision": f"r{v}", "spec": spec, "apiKey": {"path": path, "version": v}})
+        for v in versions
+    ]
+    entry = ProviderEntry(
+        namespace="team-a", name="p", generation=1, stable=forms[0], candidate=[*forms, None][1], policy="team-a/gate"
+    )
+    fleet = FleetSettings(
+        allowed_namespaces=("*",),
+        allowances=Allowances(),
+        caller_tokens=CallerTokens(),
+        limits=Limits(),
+        issuer="i",
+        jwks={},
+    )
+    return Routing.build(Snapshot(fleet=fleet, providers=(entry,)))
 
 
 class World:
@@ -86,3 +115,15 @@ def test_a_passing_trouble_is_forgotten_when_no_request_meets_it_any_more(world:
     world.verdicts.went(provider(), AuthMode.SUBSCRIPTION, fallback)
     world.clock.advance(FORGET_FALLBACK.total_seconds())
     assert world.verdicts.fallbacks() == ()
+
+
+def test_two_versions_that_a_snapshot_points_to_are_judged_apart(world: World, held: Any) -> None:
+    """A candidate's key that the vendor refuses says nothing about the stable one, nor the reverse."""
+    world.verdicts.follow(pointing("a", 1, 2))
+    world.verdicts.succeeded(held("a", 2))
+    world.verdicts.failed(held("a", 1), REVOKED)
+    assert world.verdicts.against(held("a", 1)) is not None
+    assert world.verdicts.against(held("a", 2)) is None
+    assert {(o.version, o.valid) for o in world.verdicts.observations()} == {(1, False), (2, True)}
+    world.verdicts.follow(pointing("a", 2))
+    assert {(o.version, o.valid) for o in world.verdicts.observations()} == {(2, True)}
