@@ -26,6 +26,16 @@ PARTS: Final = {
         "headgate_operator.main", "operator", "run the control plane (settings come from HEADGATE_* variables)"
     ),
     "proxy": Part("headgate_proxy.main", "proxy", "run one proxy of a fleet (settings come from HEADGATE_* variables)"),
+    "status": Part("headgate_cli.rollout.status", "cli", "where rollouts are, what they wait for, what analysis says"),
+    "approve": Part("headgate_cli.rollout.approve", "cli", "agree to the step that a rollout waits at"),
+    "abort": Part("headgate_cli.rollout.abort", "cli", "withdraw the change under way"),
+    "pause": Part("headgate_cli.rollout.pause", "cli", "keep a rollout where it is"),
+    "resume": Part("headgate_cli.rollout.resume", "cli", "let a paused rollout go on"),
+    "release": Part("headgate_cli.rollout.release", "cli", "try withdrawn content again, or serve held content"),
+    "explain": Part("headgate_cli.rollout.explain", "cli", "why a rollout is where it is, and who can do what"),
+    "history": Part("headgate_cli.rollout.history", "cli", "the rollouts that ended"),
+    "smoke": Part("headgate_cli.smoke.main", "cli", "ask the canary a fixed list of requests and judge the answers"),
+    "purge": Part("headgate_cli.purge.main", "cli", "delete everything that stays behind after helm uninstall"),
     "generate": Part(
         "headgate_cli.generate", "operator", "write crds/ and what else derives from the contract into a folder"
     ),

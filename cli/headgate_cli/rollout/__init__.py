@@ -1,0 +1,1 @@
+"""``kubectl headgate status | approve | abort | pause | resume | release | explain | history``."""
