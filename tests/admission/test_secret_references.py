@@ -6,9 +6,9 @@ import pytest
 
 from headgate_dev.cluster import Cluster, CommandError
 
-from .manifests import ACCOUNT, PROVIDER, changed
+from ..resources.manifests import ACCOUNT, PROVIDER, changed
 
-pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds", "admission_policies")]
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("admission")]
 
 
 def may(cluster: Cluster, namespace: str, user: str, *rules: str) -> None:

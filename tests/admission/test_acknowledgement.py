@@ -8,9 +8,9 @@ import pytest
 from headgate_api import acknowledgement
 from headgate_dev.cluster import Cluster, CommandError
 
-from .manifests import ACCOUNT, changed
+from ..resources.manifests import ACCOUNT, changed
 
-pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds", "admission_policies")]
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("admission")]
 
 
 def acknowledged_by(user: str) -> dict[str, Any]:
