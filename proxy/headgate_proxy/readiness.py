@@ -27,6 +27,7 @@ def readiness(
     age = live.age_seconds
     details: dict[str, Any] = {
         "revision": live.revision,
+        "head": None if live.loaded is None else live.loaded.head.digest,
         "snapshotAgeSeconds": None if age is None else round(age, 3),
         "snapshotRestored": live.restored,
         "snapshotProblem": live.problem,

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from headgate_api.names import head_name
+from headgate_api.snapshot import HEAD_KEY, parse_head
 from headgate_dev.emulator import EmulatorThread, Fault, FaultKind
 
-from .conftest import PROGRAM, Installation, ProxyProcess
+from .conftest import PROGRAM, SYSTEM, Installation, ProxyProcess
 
 KEY = "emulated-key-" + "5c" * 8
 
@@ -33,6 +35,8 @@ def test_a_proxy_from_its_first_second_to_its_last(
 
     revision = installation.publish(vendor.url, installation.write_key(KEY, vendor.url))
     assert proxy.wait_for_reason("Ready")["revision"] == revision
+    published = cluster.get("configmap", head_name(installation.fleet), "-n", SYSTEM)["data"][HEAD_KEY]
+    assert proxy.probe()["head"] == parse_head(published).digest
     status, answer = proxy.ask(installation.caller, "good morning")
     assert (status, answer["content"][0]["text"]) == (200, "You said: good morning")
 
