@@ -1,0 +1,14 @@
+"""Going back without new steps: content that was promoted, and was stable until a moment ago, is known to serve."""
+
+from datetime import datetime
+from itertools import pairwise
+
+from headgate_api.resources.rolloutpolicy import HistoryEntry
+from headgate_operator.rollout.ending import STABLE_CHANGED
+from headgate_operator.rollout.look import after
+
+
+def returned(history: tuple[HistoryEntry, ...], content: str, window: str, now: datetime) -> bool:
+    """Tell whether ``content`` was stable, and ceased to be less than ``window`` (a Duration) ago."""
+    stable = [entry for entry in history if entry.outcome in STABLE_CHANGED]
+    return any(before.content == content and now < after(newer.ended, window) for newer, before in pairwise(stable))
