@@ -31,6 +31,10 @@ from headgate_operator.fleet.signing_keys import SigningKeySource
 from headgate_operator.leadership_lease import Leadership
 from headgate_operator.metrics import Metrics
 from headgate_operator.provider.reconciler import ProviderReconciler
+from headgate_operator.revisions.guards import Guards
+from headgate_operator.revisions.held import Held
+from headgate_operator.revisions.standing import Standing
+from headgate_operator.revisions.store import RevisionStore
 from headgate_operator.services import Services
 from headgate_operator.settings import OperatorSettings
 from headgate_runtime.admin import Admin, Health
@@ -63,6 +67,8 @@ class Operator:
         reports = Reports(clock)
         self._vault = vault
         self._redactor = redactor
+        fence, standing = self._leadership.fence, Standing(kube, settings.namespace)
+        revisions = RevisionStore(kube, fence)
         self._services = Services(
             kube=kube,
             clock=clock,
@@ -70,7 +76,10 @@ class Operator:
             reports=reports,
             published=Published(reports, clock),
             namespace=settings.namespace,
-            fence=self._leadership.fence,
+            fence=fence,
+            revisions=revisions,
+            standing=standing,
+            guards=Guards(kube, revisions, standing, settings.namespace),
         )
         self._broker = Broker(
             settings.broker_port,
@@ -137,9 +146,18 @@ class Operator:
         return Engine(
             {
                 LLMProvider.KIND: ProviderReconciler(
-                    self._kube, store, executor, edge, self._redactor, fleet_namespace=services.namespace
+                    self._kube,
+                    store,
+                    executor,
+                    edge,
+                    self._redactor,
+                    services.guards,
+                    Held(self._kube, services.guards, services.revisions),
+                    fleet_namespace=services.namespace,
                 ),
-                SubscriptionAccount.KIND: AccountReconciler(self._kube, store, executor, edge, self._redactor),
+                SubscriptionAccount.KIND: AccountReconciler(
+                    self._kube, store, executor, edge, self._redactor, services.guards
+                ),
                 ProxyFleet.KIND: fleets,
             },
             sweep=self._sweep,

@@ -1,4 +1,4 @@
-"""What the fleet reconciler works with, put together once when the operator starts."""
+"""What the reconcilers of fleets and rollouts work with, put together once when the operator starts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,9 @@ from headgate_api.clock import Clock
 from headgate_operator.broker.reports import Reports
 from headgate_operator.delivery.published import Published
 from headgate_operator.events import Events
+from headgate_operator.revisions.guards import Guards
+from headgate_operator.revisions.standing import Standing
+from headgate_operator.revisions.store import RevisionStore
 from headgate_runtime.kube import Kube
 
 
@@ -22,3 +25,6 @@ class Services:
     namespace: str
     fence: Callable[[], None]
     """Raises NotLeading where this process may not write any more."""
+    revisions: RevisionStore
+    standing: Standing
+    guards: Guards

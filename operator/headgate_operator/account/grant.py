@@ -198,6 +198,7 @@ def _status(seen: ObservedAccount, asked: Question, grant: GrantRecord, version:
         imported_from, imported_version = source(asked.ref), asked.secret.resource_version
     return CredentialStatus(
         version=version,
+        grant_id=grant.grant_id,
         origins=grant.origins,
         imported_from=imported_from,
         imported_resource_version=imported_version,

@@ -11,6 +11,7 @@ from headgate_api.snapshot import AccountEntry
 from headgate_api.vault import AccessRecord, GrantRecord
 from headgate_operator.credentials.secretview import SecretView
 from headgate_operator.credentials.store import Stored
+from headgate_operator.revisions.guard import UNGUARDED, Guard
 from headgate_runtime.kube import Object
 from headgate_runtime.vault_errors import VaultError
 
@@ -33,3 +34,5 @@ class ObservedAccount:
     """There is a provider of that name, but its own spec cannot be read."""
     verdict: CredentialObservation | None = None
     """What the upstream last said of the access token's version in use."""
+    guard: Guard = UNGUARDED
+    """That of the account's provider."""

@@ -26,6 +26,7 @@ from headgate_operator.credentials.plan import (
 )
 from headgate_operator.credentials.settled import changed_status, deletion_waits
 from headgate_operator.delivery.assemble import account_entry
+from headgate_operator.revisions.shown import account_condition, programmed_as
 
 _TOLD: Final = {
     ConditionType.ACKNOWLEDGED: True,
@@ -52,13 +53,18 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
     account, before = seen.account, seen.account.status.conditions
     acknowledgement, suspended = acknowledged(account), _suspended(seen)
     told = account.status.model_copy(update={"credential": grant.status})
-    programmed = seen.programmed(account_entry(account.model_copy(update={"status": told})))
+    told_account = account.model_copy(update={"status": told})
+    now_served = account_entry(told_account, seen.guard)
+    programmed = programmed_as(seen.programmed(now_served), seen.guard)
+    stable = account_condition(seen.guard, told_account)
+    delivered = stable if stable is not None and now_served.stable is None else programmed
     observations = (
-        _ready(seen, acknowledgement, suspended, grant.valid, programmed, before),
+        _ready(seen, acknowledgement, suspended, grant.valid, delivered, before),
         acknowledgement,
         grant.valid,
         programmed,
         suspended,
+        *((stable,) if stable is not None else ()),
     )
     status = SubscriptionAccountStatus(
         observed_generation=account.metadata.generation,
@@ -92,7 +98,7 @@ def _ready(
     acknowledgement: Observation,
     suspended: Observation,
     valid: Observation,
-    programmed: Observation,
+    delivered: Observation,
     before: Sequence[Condition],
 ) -> Observation:
     """Return Ready: the first thing in the way, or True. While Vault is away, Ready stays as it was."""
@@ -113,8 +119,8 @@ def _ready(
         return Observation(ConditionType.READY, was_ready, valid.reason, f"as last known; {valid.message}")
     if not valid.status:
         return Observation(ConditionType.READY, False, valid.reason, valid.message)
-    if not programmed.status:
-        return Observation(ConditionType.READY, False, programmed.reason, f"Programmed: {programmed.message}")
+    if not delivered.status:
+        return Observation(ConditionType.READY, False, delivered.reason, f"{delivered.type.value}: {delivered.message}")
     return Observation(ConditionType.READY, True, ConditionReason.READY, "requests may use this account")
 
 

@@ -13,6 +13,8 @@ from headgate_operator.credentials.seams import Edge
 from headgate_operator.credentials.store import Store
 from headgate_operator.engine.keys import Key
 from headgate_operator.reading import Unreadable, read, readable
+from headgate_operator.revisions.guard import UNGUARDED, Guard
+from headgate_operator.revisions.guards import Guards
 from headgate_runtime.kube import Kube
 from headgate_runtime.kube_kinds import LLM_PROVIDER, SUBSCRIPTION_ACCOUNT
 from headgate_runtime.vault import VaultError
@@ -21,12 +23,15 @@ from headgate_runtime.vault import VaultError
 class AccountReconciler:
     """Reconciles SubscriptionAccounts."""
 
-    def __init__(self, kube: Kube, store: Store, executor: Executor, edge: Edge, redactor: Redactor) -> None:
+    def __init__(
+        self, kube: Kube, store: Store, executor: Executor, edge: Edge, redactor: Redactor, guards: Guards
+    ) -> None:
         self._kube = kube
         self._store = store
         self._executor = executor
         self._edge = edge
         self._redactor = redactor
+        self._guards = guards
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one account's grant and status up to date. Raises KubeError, KubeUnavailable, Unsettled."""
@@ -54,6 +59,7 @@ class AccountReconciler:
             partial(self._edge.programmed, key),
             secret,
             provider_unreadable=found is not None and provider is None,
+            guard=UNGUARDED if provider is None or leaving else await self._guard(provider),
         )
         if trouble is not None:
             return seen(trouble=trouble)
@@ -69,3 +75,10 @@ class AccountReconciler:
             remember(self._redactor, stored)
         verdict = self._edge.verdict(access_path(*account.key), access.version) if access.version else None
         return seen(hash_key=hash_key, grant=grant, access=access, verdict=verdict)
+
+    async def _guard(self, provider: LLMProvider) -> Guard:
+        """Return the guard of the account's provider; what it holds depends on the accounts beside this one too."""
+        if provider.metadata.deletion_timestamp is not None:
+            return UNGUARDED
+        bodies = await self._kube.list(SUBSCRIPTION_ACCOUNT, provider.metadata.namespace)
+        return await self._guards.of_provider(provider, readable(SubscriptionAccount, bodies))

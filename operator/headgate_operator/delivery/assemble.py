@@ -1,24 +1,16 @@
-"""What a fleet runs on, as a pure function of the resources: no I/O, equal input gives equal content."""
+"""What a fleet runs on, as a pure function of the resources and their guards: equal input gives equal content."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from headgate_api import vault
-from headgate_api.reasons import AuthMode
 from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
-from headgate_api.snapshot import (
-    AccountEntry,
-    AccountForm,
-    CredentialPointer,
-    FleetSettings,
-    ProviderEntry,
-    ProviderForm,
-    Snapshot,
-    content_revision,
-)
-from headgate_operator.account.acknowledged import is_acknowledged
+from headgate_api.revisions import ProviderBundle
+from headgate_api.snapshot import AccountEntry, AccountForm, FleetSettings, ProviderEntry, ProviderForm, Snapshot
 from headgate_operator.provider.acceptance import refusal
+from headgate_operator.revisions.bundles import Form, account_form, laid_over, provider_form
+from headgate_operator.revisions.guard import UNGUARDED, Guard, State
+from headgate_operator.revisions.shown import account_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +26,22 @@ def assemble(
     providers: Iterable[LLMProvider],
     accounts: Iterable[SubscriptionAccount],
     keys: SigningKeys,
+    guards: Mapping[tuple[str, str], Guard] | None = None,
 ) -> Snapshot:
-    """Return the fleet's snapshot: the providers it serves and their accounts, each in its stable form.
+    """Return the fleet's snapshot: the providers it serves and their accounts, each in its stable and candidate form.
 
-    Objects being deleted are left out. A provider or account whose credential is not in Vault yet is in, without a
-    pointer, so that proxies can tell callers what is missing.
+    Objects being deleted are left out, guarded or not. A provider or account whose credential is not in Vault yet is in,
+    without a pointer, so that proxies can tell callers what is missing. ``guards``: by the provider's (namespace, name);
+    those that are not in it are unguarded.
     """
-    served = [p for p in providers if p.metadata.deletion_timestamp is None and refusal(p, fleet) is None]
-    names = {p.key for p in served}
+    guards = guards or {}
+    here = [p for p in providers if p.metadata.deletion_timestamp is None]
+    served = [
+        e for e in (_allowed(provider_entry(p, guards.get(p.key, UNGUARDED)), fleet) for p in here) if e is not None
+    ]
+    names = {(e.namespace, e.name) for e in served}
     members = [
-        a
+        account_entry(a, guards.get((a.metadata.namespace, a.spec.provider_ref.name), UNGUARDED))
         for a in accounts
         if a.metadata.deletion_timestamp is None and (a.metadata.namespace, a.spec.provider_ref.name) in names
     ]
@@ -56,46 +54,64 @@ def assemble(
             issuer=keys.issuer,
             jwks=dict(keys.jwks),
         ),
-        providers=tuple(provider_entry(p) for p in sorted(served, key=lambda p: p.key)),
-        accounts=tuple(account_entry(a) for a in sorted(members, key=lambda a: a.key)),
+        providers=tuple(sorted(served, key=_place)),
+        accounts=tuple(sorted((e for e in members if e.stable is not None or e.candidate is not None), key=_place)),
     )
 
 
-def provider_entry(provider: LLMProvider) -> ProviderEntry:
-    """Return the entry of a provider as its spec and status stand; an unguarded object has its stable form alone."""
+def provider_entry(provider: LLMProvider, guard: Guard = UNGUARDED) -> ProviderEntry:
+    """Return the entry of a provider; an unguarded one has the form of its spec and status alone."""
     namespace, name = provider.key
-    auth, known = provider.spec.auth, provider.status.api_key
-    pointer = None
-    if AuthMode.API_KEY in auth.modes and known is not None and known.version is not None:
-        pinned = auth.api_key.version if auth.api_key is not None else None
-        pointer = CredentialPointer(path=vault.api_key_path(namespace, name), version=pinned or known.version)
-    version = pointer.version if pointer is not None else None
+    stable: ProviderForm | None = provider_form(provider)
+    candidate: ProviderForm | None = None
+    if guard.state is not State.UNGUARDED:
+        stable, candidate = _provider_in(guard.stable), _provider_in(guard.candidate)
     return ProviderEntry(
         namespace=namespace,
         name=name,
         generation=provider.metadata.generation,
-        stable=ProviderForm(
-            revision=content_revision(provider.spec.to_wire(), version), spec=provider.spec, api_key=pointer
-        ),
+        stable=stable,
+        candidate=candidate,
+        policy=guard.policy_key,
     )
 
 
-def account_entry(account: SubscriptionAccount) -> AccountEntry:
-    """Return the entry of an account as its spec and status stand."""
+def account_entry(account: SubscriptionAccount, guard: Guard = UNGUARDED) -> AccountEntry:
+    """Return the entry of an account; ``guard`` is its provider's. What takes effect at once is the live object's."""
     namespace, name = account.key
-    known = account.status.credential
-    pointer = None
-    if known is not None and known.version is not None:
-        pointer = CredentialPointer(path=vault.access_path(namespace, name), version=known.version)
+    stable: AccountForm | None = account_form(account)
+    candidate: AccountForm | None = None
+    if guard.state is not State.UNGUARDED:
+        stable, candidate = (_account_in(form, account) for form in (guard.stable, guard.candidate))
     return AccountEntry(
         namespace=namespace,
         name=name,
         generation=account.metadata.generation,
-        stable=AccountForm(
-            revision=content_revision(account.spec.to_wire()),
-            spec=account.spec,
-            labels=account.metadata.labels,
-            acknowledged=is_acknowledged(account),
-            access=pointer,
-        ),
+        stable=stable,
+        candidate=candidate,
+        policy=guard.policy_key,
     )
+
+
+def _allowed(entry: ProviderEntry, fleet: ProxyFleet) -> ProviderEntry | None:
+    """Return the entry with those forms that the fleet may carry, or None without any."""
+    stable, candidate = (
+        form if form is not None and refusal(entry.namespace, form.spec.endpoint, fleet) is None else None
+        for form in (entry.stable, entry.candidate)
+    )
+    if stable is None and candidate is None:
+        return None
+    return entry.model_copy(update={"stable": stable, "candidate": candidate})
+
+
+def _provider_in(form: Form | None) -> ProviderForm | None:
+    return form.bundle.provider if form is not None and isinstance(form.bundle, ProviderBundle) else None
+
+
+def _account_in(form: Form | None, account: SubscriptionAccount) -> AccountForm | None:
+    kept = account_in(form, account)
+    return laid_over(kept, account) if kept is not None else None
+
+
+def _place(entry: ProviderEntry | AccountEntry) -> tuple[str, str]:
+    return entry.namespace, entry.name

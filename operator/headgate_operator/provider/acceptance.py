@@ -16,17 +16,17 @@ def endpoint_origin(provider: LLMProvider) -> str | None:
         return None
 
 
-def refusal(provider: LLMProvider, fleet: ProxyFleet) -> Observation | None:
-    """Return why this fleet must not carry the provider, or None when it may."""
-    endpoint, allowances = provider.spec.endpoint, fleet.spec.allowances
+def refusal(namespace: str, endpoint: str, fleet: ProxyFleet) -> Observation | None:
+    """Return why this fleet must not carry a provider of a namespace at an endpoint, or None when it may."""
+    allowances = fleet.spec.allowances
     try:
         origin_of(endpoint)
     except ValueError as error:
         return _no(ConditionReason.SPEC_INVALID, f"spec.endpoint: {error}")
-    if not fleet.spec.serves(provider.metadata.namespace):
+    if not fleet.spec.serves(namespace):
         return _no(
             ConditionReason.NAMESPACE_NOT_SERVED,
-            f"ProxyFleet {fleet.metadata.name} does not serve namespace {provider.metadata.namespace}; add it to the fleet's "
+            f"ProxyFleet {fleet.metadata.name} does not serve namespace {namespace}; add it to the fleet's "
             "spec.allowedNamespaces",
         )
     if is_plain_http(endpoint) and not allowances.plain_http:
@@ -49,7 +49,7 @@ def accept(provider: LLMProvider, fleets: Iterable[ProxyFleet]) -> Observation:
     refusals: list[Observation] = []
     carrying: list[str] = []
     for fleet in sorted(fleets, key=lambda f: f.key):
-        no = refusal(provider, fleet)
+        no = refusal(provider.metadata.namespace, provider.spec.endpoint, fleet)
         if no is None:
             carrying.append(fleet.metadata.name)
         else:

@@ -41,6 +41,11 @@ def ready_condition(account: SubscriptionAccount) -> Condition | None:
     return next((c for c in account.status.conditions if c.type == ConditionType.READY), None)
 
 
+def is_usable(condition: Condition | None) -> bool:
+    """Tell from an account's Ready condition whether it could serve; one that only waits for its rollout could."""
+    return condition is not None and (condition.status == "True" or condition.reason == ConditionReason.IN_ROLLOUT)
+
+
 def subscription_state(accounts: tuple[SubscriptionAccount, ...]) -> ModeState:
     """Return the state of the Subscription mode from the accounts selected for it."""
     mode = AuthMode.SUBSCRIPTION
@@ -55,7 +60,7 @@ def subscription_state(accounts: tuple[SubscriptionAccount, ...]) -> ModeState:
     ready = 0
     for account in accounts:
         condition = ready_condition(account)
-        if condition is not None and condition.status == "True":
+        if is_usable(condition):
             ready += 1
         else:
             waiting.append(f"{account.metadata.name} ({condition.reason if condition else ConditionReason.PENDING})")

@@ -11,6 +11,7 @@ from headgate_api.snapshot import ProviderEntry
 from headgate_api.vault import APIKeyRecord
 from headgate_operator.credentials.secretview import SecretView
 from headgate_operator.credentials.store import Stored
+from headgate_operator.revisions.guard import UNGUARDED, Guard
 from headgate_runtime.kube import Object
 from headgate_runtime.vault_errors import VaultError
 
@@ -41,3 +42,4 @@ class ObservedProvider:
     fallbacks: tuple[FallbackObservation, ...] = ()
     verdict: CredentialObservation | None = None
     """What the upstream last said of the API key version in use."""
+    guard: Guard = UNGUARDED

@@ -6,7 +6,7 @@ from typing import Final
 from headgate_api import names
 from headgate_api.reasons import AuthMode, ConditionReason, ConditionType
 from headgate_api.resources.base import merge_conditions
-from headgate_api.resources.llmprovider import CredentialStatus, LLMProviderStatus
+from headgate_api.resources.llmprovider import CredentialStatus, LLMProviderSpec, LLMProviderStatus
 from headgate_api.snapshot import content_revision
 from headgate_api.vault import api_key_path
 from headgate_operator.credentials.plan import (
@@ -25,8 +25,10 @@ from headgate_operator.delivery.assemble import provider_entry
 from headgate_operator.provider.acceptance import accept
 from headgate_operator.provider.apikey import key_plan
 from headgate_operator.provider.conditions import credentials_ready, fallback_active, ready
-from headgate_operator.provider.modes import ModeState, ready_condition, selected, subscription_state
+from headgate_operator.provider.modes import ModeState, is_usable, ready_condition, selected, subscription_state
 from headgate_operator.provider.observed import ObservedProvider
+from headgate_operator.revisions.guard import Guard, State
+from headgate_operator.revisions.shown import programmed_as, stable_condition
 
 _TOLD: Final = {
     ConditionType.ACCEPTED: True,
@@ -62,17 +64,25 @@ def _settled(
 ) -> Plan:
     spec = seen.provider.spec
     told = seen.provider.status.model_copy(update={"api_key": key_status})
-    programmed = seen.programmed(provider_entry(seen.provider.model_copy(update={"status": told})))
+    now_served = provider_entry(seen.provider.model_copy(update={"status": told}), seen.guard)
+    programmed = programmed_as(seen.programmed(now_served), seen.guard)
+    stable = stable_condition(seen.guard)
     parts = (accept(seen.provider, seen.fleets), credentials_ready(states), programmed)
     before = seen.provider.status.conditions
-    observations = (ready(parts, before), *parts, fallback_active(spec.auth.modes, seen.fallbacks))
+    served = (*parts[:2], stable) if stable is not None and now_served.stable is None else parts
+    observations = (
+        ready(served, before),
+        *parts,
+        fallback_active(spec.auth.modes, seen.fallbacks),
+        *((stable,) if stable is not None else ()),
+    )
     accounts = None
     if AuthMode.SUBSCRIPTION in spec.auth.modes:
         conditions = [ready_condition(a) for a in selected(seen.provider, seen.accounts)]
-        accounts = sum(c is not None and c.status == "True" for c in conditions)
+        accounts = sum(map(is_usable, conditions))
     status = LLMProviderStatus(
         observed_generation=seen.provider.metadata.generation,
-        revision=content_revision(spec.to_wire(), key_status.version if key_status is not None else None),
+        revision=served_revision(seen.guard, spec, key_status),
         modes=",".join(mode.value for mode in spec.auth.modes),
         api_key=key_status,
         accounts=accounts,
@@ -88,6 +98,13 @@ def _settled(
             retry_in(before, ConditionType.CREDENTIALS_READY, now) if key_state and not key_state.usable else None,
         ),
     )
+
+
+def served_revision(guard: Guard, spec: LLMProviderSpec, key: CredentialStatus | None) -> str | None:
+    """Return the content revision that stable traffic runs on; of a guarded provider with its accounts."""
+    if guard.state is not State.UNGUARDED:
+        return guard.stable.revision if guard.stable is not None else None
+    return content_revision(spec.to_wire(), key.version if key is not None else None)
 
 
 def _deletion(seen: ObservedProvider, now: datetime) -> Plan:

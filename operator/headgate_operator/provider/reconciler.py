@@ -14,6 +14,9 @@ from headgate_operator.engine.keys import Key
 from headgate_operator.provider.observed import ObservedKey, ObservedProvider
 from headgate_operator.provider.plan import plan
 from headgate_operator.reading import Unreadable, read, readable
+from headgate_operator.revisions.guard import UNGUARDED
+from headgate_operator.revisions.guards import Guards
+from headgate_operator.revisions.held import Held
 from headgate_runtime.kube import Kube
 from headgate_runtime.kube_kinds import LLM_PROVIDER, PROXY_FLEET, SUBSCRIPTION_ACCOUNT
 from headgate_runtime.vault import VaultError
@@ -23,19 +26,32 @@ class ProviderReconciler:
     """Reconciles LLMProviders. ``fleet_namespace`` is the operator's own: ProxyFleets count only there."""
 
     def __init__(
-        self, kube: Kube, store: Store, executor: Executor, edge: Edge, redactor: Redactor, *, fleet_namespace: str
+        self,
+        kube: Kube,
+        store: Store,
+        executor: Executor,
+        edge: Edge,
+        redactor: Redactor,
+        guards: Guards,
+        held: Held,
+        *,
+        fleet_namespace: str,
     ) -> None:
         self._kube = kube
         self._store = store
         self._executor = executor
         self._edge = edge
         self._redactor = redactor
+        self._guards = guards
+        self._held = held
         self._fleet_namespace = fleet_namespace
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one provider's credentials and status up to date. Raises KubeError, KubeUnavailable, Unsettled."""
         try:
-            return await self._executor.settle(lambda trouble: self._observe(key, trouble), plan)
+            again = await self._executor.settle(lambda trouble: self._observe(key, trouble), plan)
+            await self._held.release_provider(key)
+            return again
         except Unreadable as unreadable:
             await self._executor.refuse(unreadable)
             return None
@@ -50,15 +66,17 @@ class ProviderReconciler:
         observed = await self._observe_key(provider, trouble) if uses_key or leaving else ObservedKey()
         pin = provider.spec.auth.api_key.version if provider.spec.auth.api_key else None
         version = pin or observed.latest.version
+        accounts = () if leaving else await self._accounts(key)
         return ObservedProvider(
             body=body,
             provider=provider,
             fleets=() if leaving else await self._fleets(),
-            accounts=() if leaving else await self._accounts(key),
+            accounts=accounts,
             key=observed,
             programmed=partial(self._edge.programmed, key),
             fallbacks=tuple(self._edge.fallbacks(key)),
             verdict=self._edge.verdict(api_key_path(*provider.key), version) if version else None,
+            guard=UNGUARDED if leaving else await self._guards.of_provider(provider, accounts),
         )
 
     async def _observe_key(self, provider: LLMProvider, trouble: VaultError | None) -> ObservedKey:

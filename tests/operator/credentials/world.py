@@ -23,6 +23,10 @@ from headgate_operator.credentials.metrics import CredentialMetrics
 from headgate_operator.credentials.store import KeyValue, Store
 from headgate_operator.engine.keys import Key
 from headgate_operator.provider.reconciler import ProviderReconciler
+from headgate_operator.revisions.guards import Guards
+from headgate_operator.revisions.held import Held
+from headgate_operator.revisions.standing import Standing
+from headgate_operator.revisions.store import RevisionStore
 from headgate_runtime.kube import Kube, KubeError
 from headgate_runtime.kube_kinds import Kind, kind_of
 from headgate_runtime.vault import CasMismatch, VaultCause, VaultRecord, VaultUnavailable
@@ -134,7 +138,7 @@ class MemoryKube:
         self._faults.before()
         return copy.deepcopy(self.objects.get((kind.kind, namespace, name)))
 
-    async def list(self, kind: Kind, namespace: str) -> list[dict[str, Any]]:
+    async def list(self, kind: Kind, namespace: str, *, label_selector: str | None = None) -> list[dict[str, Any]]:
         self._faults.before()
         return [copy.deepcopy(b) for (k, n, _), b in sorted(self.objects.items()) if (k, n) == (kind.kind, namespace)]
 
@@ -229,12 +233,21 @@ class World:
         kube = cast("Kube", self.kube)
         store = Store(self._kv)
         executor = Executor(kube, store, self.told, self.clock, CredentialMetrics(CollectorRegistry()))
+        revisions = RevisionStore(kube, lambda: None)
+        guards = Guards(kube, revisions, Standing(kube, "headgate-system"), "headgate-system")
         if key.kind == "LLMProvider":
             provider = ProviderReconciler(
-                kube, store, executor, self.told, self.redactor, fleet_namespace="headgate-system"
+                kube,
+                store,
+                executor,
+                self.told,
+                self.redactor,
+                guards,
+                Held(kube, guards, revisions),
+                fleet_namespace="headgate-system",
             )
             return await provider.reconcile(key)
-        return await AccountReconciler(kube, store, executor, self.told, self.redactor).reconcile(key)
+        return await AccountReconciler(kube, store, executor, self.told, self.redactor, guards).reconcile(key)
 
     def condition(self, key: Key, type_: str) -> tuple[str, str, str]:
         """Return (status, reason, message) of a condition."""
