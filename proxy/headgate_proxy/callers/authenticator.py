@@ -1,18 +1,14 @@
-"""Who sends a request: finds the token, verifies it once, and remembers the answer until the token or the keys end."""
+"""Who sends a request: finds the token in its headers, and tells whether this fleet serves its bearer."""
 
-import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from headgate_api.clock import Clock
 from headgate_api.snapshot import FleetSettings
 from headgate_proxy.anthropic.errors import ErrorType, Refusal
 from headgate_proxy.callers.caller import Caller
-from headgate_proxy.callers.keys import KeySet
-from headgate_proxy.callers.token import TokenRefusedError, Verified, verify
-
-_REMEMBERED: Final = 8192
+from headgate_proxy.callers.token import Expected, TokenRefusedError
+from headgate_proxy.callers.verified import VerifiedTokens
 
 
 class Headers(Protocol):
@@ -23,13 +19,10 @@ class Headers(Protocol):
 
 
 class Authenticator:
-    """Verifies callers of one fleet. Verified tokens are remembered by their SHA-256, never by themselves."""
+    """Verifies callers of one fleet."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._fleet: FleetSettings | None = None
-        self._keys = KeySet({})
-        self._known: OrderedDict[bytes, Verified] = OrderedDict()
+        self._tokens = VerifiedTokens(clock, _of_callers)
 
     def authenticate(self, headers: Headers, fleet: FleetSettings) -> Caller | Refusal:
         """Return the caller, or the 401 or 403 to answer with.
@@ -41,7 +34,7 @@ class Authenticator:
         if isinstance(token, Refusal):
             return token
         try:
-            caller = self._verified(token, fleet)
+            caller = self._tokens.bearer(token, fleet)
         except TokenRefusedError as error:
             return Refusal(401, ErrorType.AUTHENTICATION, str(error))
         if "*" not in fleet.allowed_namespaces and caller.namespace not in fleet.allowed_namespaces:
@@ -52,33 +45,9 @@ class Authenticator:
             )
         return caller
 
-    def _verified(self, token: str, fleet: FleetSettings) -> Caller:
-        if fleet is not self._fleet:
-            self._follow(fleet)
-        now = self._clock.now()
-        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-        known = self._known.get(digest)
-        if known is not None and known.expires > now.timestamp():
-            self._known.move_to_end(digest)
-            return known.caller
-        self._known.pop(digest, None)
-        verified = verify(token, self._keys, fleet, now)
-        self._known[digest] = verified
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return verified.caller
 
-    def _follow(self, fleet: FleetSettings) -> None:
-        """Forget what was verified under other keys or rules: a key that was rotated out must not live on in memory."""
-        before = self._fleet
-        self._fleet = fleet
-        if before is None or _rules(before) != _rules(fleet):
-            self._keys = KeySet.build(fleet.jwks)
-            self._known.clear()
-
-
-def _rules(fleet: FleetSettings) -> tuple[object, ...]:
-    return fleet.jwks, fleet.issuer, fleet.caller_tokens
+def _of_callers(fleet: FleetSettings) -> Expected:
+    return Expected(fleet.issuer, fleet.caller_tokens.audience, fleet.caller_tokens.max_lifetime_seconds)
 
 
 def _token(headers: Headers, audience: str) -> str | Refusal:

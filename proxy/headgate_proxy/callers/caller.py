@@ -11,6 +11,7 @@ class Caller:
     service_account: str
     uid: str
     pod: str | None = None
+    pod_uid: str | None = None
 
     @property
     def actor(self) -> str:

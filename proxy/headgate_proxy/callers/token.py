@@ -10,7 +10,6 @@ from typing import Any, Final, NoReturn
 
 import jwt
 
-from headgate_api.snapshot import FleetSettings
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.callers.keys import KeySet
 
@@ -36,6 +35,15 @@ class TokenRefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """Which tokens are taken: by whom and for whom they were issued, and for how many seconds at most."""
+
+    issuer: str
+    audience: str
+    longest_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
     """A caller and the moment (seconds since the epoch) until which the token speaks for it."""
 
@@ -43,17 +51,17 @@ class Verified:
     expires: float
 
 
-def verify(token: str, keys: KeySet, fleet: FleetSettings, now: datetime) -> Verified:
+def verify(token: str, keys: KeySet, expected: Expected, now: datetime) -> Verified:
     """Return whom ``token`` was issued to. Raises TokenRefusedError."""
-    claims = _signed_claims(token, keys, fleet.caller_tokens.audience)
+    claims = _signed_claims(token, keys, expected.audience)
     seconds = now.timestamp()
-    _check_audience(claims, fleet)
+    _check_audience(claims, expected)
     expires, issued = _number(claims, "exp"), _number(claims, "iat")
     if expires <= seconds:
         _refuse("the token has expired; read it again from its file before each request, the kubelet renews it there")
     if max(issued, _number(claims, "nbf", issued)) > seconds + _SKEW_SECONDS:
         _refuse("the token is not valid yet; compare the clocks of the API server and this node")
-    longest = fleet.caller_tokens.max_lifetime_seconds
+    longest = expected.longest_seconds
     if expires - issued > longest:
         _refuse(
             f"the token was issued for {int(expires - issued)} s, this fleet accepts at most {longest} s; lower "
@@ -86,12 +94,12 @@ def _signed_claims(token: str, keys: KeySet, audience: str) -> dict[str, Any]:
     return claims
 
 
-def _check_audience(claims: dict[str, Any], fleet: FleetSettings) -> None:
-    if claims.get("iss") != fleet.issuer:
-        _refuse(f"the token was issued by another cluster (iss is not {fleet.issuer}); use one of this cluster's")
+def _check_audience(claims: dict[str, Any], expected: Expected) -> None:
+    if claims.get("iss") != expected.issuer:
+        _refuse(f"the token was issued by another cluster (iss is not {expected.issuer}); use one of this cluster's")
     audiences = claims.get("aud")
     listed = audiences if isinstance(audiences, list) else [audiences]
-    wanted = fleet.caller_tokens.audience
+    wanted = expected.audience
     if wanted not in listed:
         _refuse(
             f"the token is of another audience; this fleet takes audience {wanted}: set serviceAccountToken.audience: {wanted} in "
@@ -109,8 +117,14 @@ def _caller(claims: dict[str, Any]) -> Caller:
     namespace, name, uid = (value if isinstance(value, str) else "" for value in values)
     if not (namespace and name and uid):
         _refuse("the token names no ServiceAccount; use a bound token (projected volume or kubectl create token)")
-    pod_name = pod.get("name") if isinstance(pod, dict) else None
-    return Caller(namespace, name, uid, pod_name if isinstance(pod_name, str) else None)
+    pod_name, pod_uid = (pod.get("name"), pod.get("uid")) if isinstance(pod, dict) else (None, None)
+    return Caller(
+        namespace,
+        name,
+        uid,
+        pod_name if isinstance(pod_name, str) else None,
+        pod_uid if isinstance(pod_uid, str) else None,
+    )
 
 
 def _number(claims: dict[str, Any], name: str, default: float | None = None) -> float:

@@ -2,31 +2,25 @@
 
 import io
 import ssl
-import time
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
-from aiohttp.http import RawResponseMessage
 from multidict import CIMultiDict
 from yarl import URL
 
 from headgate_proxy.routing.provider import Provider
 from headgate_proxy.selection.states import Selection
-from headgate_proxy.upstream.connector import LINE
+from headgate_proxy.upstream.connector import LINE, past_stale
 from headgate_proxy.upstream.modes import MODES, Operation, credential_header
 from headgate_proxy.upstream.request_headers import upstream_headers
 from headgate_proxy.upstream.sessions import Sessions
 from headgate_proxy.upstream.target import target_url
 
-_WHOLE: Final = 512 * 1024
+WHOLE: Final = 512 * 1024
 """Larger bodies are handed to the transport piece by piece, so that the event loop is not held up by one copy."""
-_STALE: Final = 2
-"""How many idle connections may turn out to be closed before that counts as the upstream being unavailable."""
-_STALE_SECONDS: Final = 1.0
-"""A connection that breaks later than this after a request was sent did carry it: the request may have been acted upon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +102,19 @@ async def send(
 
 
 async def _post(sessions: Sessions, call: Call, prepared: Prepared, sampled: bool) -> aiohttp.ClientResponse:
-    """Send, and send again when a connection that had idled turns out to have been closed by the upstream meanwhile."""
     session = sessions.session(private_addresses=call.private_addresses, sampled=sampled)
     timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=call.provider.spec.timeouts.connect_seconds)
     tls = sessions.tls(call.provider)
-    for retries in reversed(range(_STALE + 1)):
-        LINE.set(None)
-        began = time.monotonic()
-        try:
-            return await session.post(
-                prepared.url,
-                data=call.body if len(call.body) <= _WHOLE else io.BytesIO(call.body),
-                headers=prepared.headers,
-                allow_redirects=False,
-                ssl=tls,
-                timeout=timeout,
-            )
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            line, partial = LINE.get(), getattr(error, "message", None)
-            stale = line is not None and line.requests > 1 and time.monotonic() - began < _STALE_SECONDS
-            if not (retries and stale) or isinstance(partial, RawResponseMessage):
-                raise
-    raise AssertionError("the last round returns or raises")
+    return await past_stale(
+        lambda: session.post(
+            prepared.url,
+            data=call.body if len(call.body) <= WHOLE else io.BytesIO(call.body),
+            headers=prepared.headers,
+            allow_redirects=False,
+            ssl=tls,
+            timeout=timeout,
+        )
+    )
 
 
 def _sentence(where: str, error: Exception) -> str:

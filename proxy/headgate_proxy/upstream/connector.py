@@ -5,6 +5,8 @@ used before can fail that way. And a response whose framing breaks leaves its re
 """
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +14,12 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.connector import Connection
+from aiohttp.http import RawResponseMessage
+
+_STALE: Final = 2
+"""How many idle connections may turn out to be closed before that counts as the upstream being unavailable."""
+_STALE_SECONDS: Final = 1.0
+"""A connection that breaks later than this after a request was sent did carry it: the request may have been acted upon."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,3 +67,18 @@ class Connector(aiohttp.TCPConnector):
             line.requests += 1
             LINE.set(line)
         return connection
+
+
+async def past_stale(send: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> aiohttp.ClientResponse:
+    """Send, and send again when a connection that had idled turns out to have been closed by the other side meanwhile."""
+    for retries in reversed(range(_STALE + 1)):
+        LINE.set(None)
+        began = time.monotonic()
+        try:
+            return await send()
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            line, partial = LINE.get(), getattr(error, "message", None)
+            stale = line is not None and line.requests > 1 and time.monotonic() - began < _STALE_SECONDS
+            if not (retries and stale) or isinstance(partial, RawResponseMessage):
+                raise
+    raise AssertionError("the last round returns or raises")

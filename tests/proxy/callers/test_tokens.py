@@ -79,7 +79,7 @@ def ask(value: str, settings: FleetSettings | None = None, header: str = "author
 
 @pytest.mark.parametrize("header", ["authorization", "x-api-key"])
 def test_a_bound_token_names_its_caller(header: str) -> None:
-    assert ask(token(), header=header) == Caller("team-a", "agent", "u1", "agent-0")
+    assert ask(token(), header=header) == Caller("team-a", "agent", "u1", "agent-0", "p")
 
 
 def test_elliptic_keys_work_too() -> None:
