@@ -14,7 +14,7 @@ from headgate_dev.cluster import Cluster
 
 from . import objects
 
-_PROVIDER = {
+PROVIDER = {
     "protocol": "Anthropic",
     "endpoint": "https://api.anthropic.com",
     "models": [{"name": "claude-test"}],
@@ -35,8 +35,8 @@ class Guarded:
         del body["status"]
         self.cluster.apply(body)
         self.write(objects.awaiting())
-        changed = _PROVIDER | {"headers": {"x-team": "team-a"}}
-        self._keep("LLMProvider", "anthropic", objects.STABLE, _bundle(_PROVIDER, 3))
+        changed = PROVIDER | {"headers": {"x-team": "team-a"}}
+        self._keep("LLMProvider", "anthropic", objects.STABLE, _bundle(PROVIDER, 3))
         self._keep("LLMProvider", "anthropic", objects.CONTENT, _bundle(changed, 4))
         self._keep("RolloutPolicy", "careful", objects.PINNED, {"kind": "RolloutPolicy", "spec": objects.SPEC})
 

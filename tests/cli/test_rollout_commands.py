@@ -187,9 +187,12 @@ class TestApprove:
     @pytest.mark.parametrize(("answer", "exit_status"), [("y\n", 0), ("n\n", 1), ("", 1)])
     def test_on_a_terminal_it_asks(self, guarded: Guarded, answer: str, exit_status: int) -> None:
         asked: list[str] = []
-        console = Console(
-            io.StringIO(), io.StringIO(), Style(), ask=lambda question: (asked.append(question), answer)[1]
-        )
+
+        def ask(question: str) -> str:
+            asked.append(question)
+            return answer
+
+        console = Console(io.StringIO(), io.StringIO(), Style(), ask=ask)
         arguments = _approving(guarded)
         with Api.connect(Where(str(guarded.cluster.kubeconfig))) as api:
             if exit_status == 0:
