@@ -3,7 +3,8 @@
 A metric is judged on what happened since the last verdict, or where that is too little, since the step began. Too little
 of both is no verdict: ``Insufficient`` says what is missing. ``max`` bounds the canary's value by itself. ``maxRatio``
 bounds it by stable's in the same window, with a tolerance (see measures.py), since a tiny value of stable would otherwise
-condemn the canary for a single request.
+condemn the canary for a single request. A Fail needs at least one request of the canary since the last verdict, so that
+``consecutiveFailures`` counts findings, not looks at the same finding.
 """
 
 from collections.abc import Iterable, Mapping
@@ -75,6 +76,8 @@ def _counted(metric: Metric, analysis: Analysis, windows: Windows, now: datetime
     name = unit(metric.name)
 
     def verdict(outcome: _Outcome, message: str) -> Verdict:
+        if outcome == "Fail" and not _news(metric.name, windows):
+            outcome, message = "Insufficient", f"{message}; as at the last verdict, and no request came since"
         return _verdict(metric, analysis, outcome, f"{metric.name} {message}", now, canary, stable)
 
     if canary.samples < needed:
@@ -124,6 +127,11 @@ def _window(metric: str, windows: Windows, needed: int, *, both: bool) -> Pair:
     if recent is None or measure(metric, recent.canary).samples < needed:
         return windows.whole
     return windows.whole if both and measure(metric, recent.stable).samples < needed else recent
+
+
+def _news(metric: str, windows: Windows) -> bool:
+    """Tell whether the canary served anything since the last verdict: the same requests must not fail it twice in a row."""
+    return windows.recent is None or measure(metric, windows.recent.canary).samples > 0
 
 
 def _missing(metric: str, pair: Pair, needed: int, *, both: bool) -> str:

@@ -27,6 +27,8 @@ class _Step:
     last: dict[tuple[str, str], Pair] = field(default_factory=dict)
     """By (fleet, pod); pods that are gone keep their last."""
     total: Pair = _NOTHING
+    shown: Pair = _NOTHING
+    """The total at the last look, which verdicts are about."""
     mark: Pair | None = None
     """The total at the last verdict: where the recent window begins."""
     told: bool = False
@@ -59,14 +61,17 @@ class Totals:
         known = self._steps.get(policy)
         if known is None or (known.revision, known.step) != (revision, step):
             known = self._steps[policy] = _Step(revision, step, min_samples)
-        known.needed, known.told = min_samples, False
+        known.needed, known.told, known.shown = min_samples, False, known.total
         return known.windows()
 
     def judged(self, policy: str, verdicts: Iterable[Verdict]) -> None:
-        """Let the recent window begin anew, where ``verdicts`` used it up: too little data goes on adding up."""
+        """Let the recent window begin anew with what came after the last look, where ``verdicts`` used that up.
+
+        Too little data goes on adding up.
+        """
         known = self._steps.get(policy)
         if known is not None and any(v.outcome != "Insufficient" for v in verdicts):
-            known.mark = known.total
+            known.mark = known.shown
 
     def take(self, report: ProxyReport) -> frozenset[str]:
         """Add a proxy's report, and return the policies that deserve a look now, not only at their next interval.

@@ -126,6 +126,18 @@ def test_the_recent_window_is_judged_once_it_holds_enough() -> None:
     assert verdict(ERRORS_BY_STABLE, Windows(enough, long_bad)).outcome == "Fail", "stable has nothing recent"
 
 
+def test_the_same_requests_do_not_fail_twice_in_a_row() -> None:
+    bad = Pair(NOTHING, TrackCounts(requests=20, errors=3))
+    assert verdict(ERRORS, Windows(None, bad)).outcome == "Fail"
+    idle = verdict(ERRORS, Windows(Pair(NOTHING, NOTHING), bad))
+    assert idle.outcome == "Insufficient"
+    assert idle.message.endswith("as at the last verdict, and no request came since")
+    one_more = Pair(NOTHING, TrackCounts(requests=1))
+    assert verdict(ERRORS, Windows(one_more, bad)).outcome == "Fail"
+    good = Pair(NOTHING, TrackCounts(requests=20))
+    assert verdict(ERRORS, Windows(Pair(NOTHING, NOTHING), good)).outcome == "Pass", "quiet does not undo a pass"
+
+
 def test_where_stable_serves_nobody_only_the_absolute_bound_holds() -> None:
     bad = whole(TrackCounts(requests=100, errors=50))
     both = Metric(name="ErrorRate", max=5, max_ratio=2)
