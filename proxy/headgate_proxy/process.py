@@ -20,7 +20,7 @@ from headgate_proxy.credentials.store import CredentialStore
 from headgate_proxy.edge.handler import Ports
 from headgate_proxy.edge.server import Edge, EdgeSettings
 from headgate_proxy.readiness import readiness
-from headgate_proxy.report.reporter import Reporter
+from headgate_proxy.report.reporter import Broker, Reporter
 from headgate_proxy.selection.verdicts import Verdicts
 from headgate_proxy.settings import ProxySettings
 from headgate_proxy.state import StateDir
@@ -29,6 +29,7 @@ from headgate_proxy.telemetry.metrics import ProxyMetrics
 from headgate_proxy.telemetry.requestlog import RequestLog
 from headgate_proxy.telemetry.state_collector import StateCollector
 from headgate_proxy.telemetry.telemetry import Telemetry
+from headgate_proxy.tls.serving import MountedTLS
 from headgate_runtime.admin import Admin, Health
 from headgate_runtime.kube import Kube
 from headgate_runtime.vault import Vault
@@ -59,6 +60,12 @@ class Proxy:
         self, settings: ProxySettings, kube: Kube, vault: Vault, clock: Clock, redactor: Redactor, metrics: ProxyMetrics
     ) -> None:
         self._settings = settings
+        self.tls: MountedTLS | None = None
+        if settings.tls_dir is not None:
+            self.tls = MountedTLS(
+                settings.tls_dir, clock, taken=metrics.serving_until, refused=metrics.certificate_refused
+            )
+            self.tls.look()
         self._vault = vault
         self._redactor = redactor
         state = StateDir(settings.state_dir)
@@ -68,7 +75,7 @@ class Proxy:
         )
         self.reporter = Reporter(
             self._report,
-            lambda: self.live.broker_url,
+            lambda: Broker.of(self.live.broker_url, self.live.trust_bundle, settings.namespace),
             settings.broker_token_file,
             redactor,
             failed=metrics.report_failed,
@@ -94,11 +101,22 @@ class Proxy:
 
     def tasks(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """Return what runs beside the requests, for as long as the process lives."""
-        return (self.credentials.run, self._vault.keep_session, self._follower.run, self.reporter.run)
+        tasks = (self.credentials.run, self._vault.keep_session, self._follower.run, self.reporter.run)
+        return tasks if self.tls is None else (*tasks, self.tls.run)
 
     def ready(self, *, draining: bool) -> Health:
         """Return the answer to a readiness probe."""
-        return readiness(self.live, self.credentials, draining=draining, report_problem=self.reporter.problem)
+        return readiness(
+            self.live,
+            self.credentials,
+            draining=draining,
+            report_problem=self.reporter.problem,
+            certificate_problem=None if self.tls is None else self.tls.problem,
+            # Callers by plain HTTP need no certificate; relays to a canary always do.
+            reachable=self.tls is None
+            or self.tls.serving.ready
+            or (self._settings.plain_http and self._settings.track == "stable"),
+        )
 
     async def _take_up(self, loaded: Loaded) -> None:
         await self.credentials.prepare(loaded.pointers, CREDENTIALS_SECONDS)
@@ -145,7 +163,10 @@ async def run(settings: ProxySettings, clock: Clock, redactor: Redactor, write_l
                 registry=registry,
             )
         )
-        _log.info("listening", extra={"port": edge.port, "fleet": settings.fleet, "track": settings.track})
+        _log.info(
+            "listening",
+            extra={"port": edge.port, "port_https": edge.port_https, "fleet": settings.fleet, "track": settings.track},
+        )
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(task()) for task in proxy.tasks()]
             await stop.asked.wait()
@@ -182,7 +203,8 @@ def _edge(
         track=settings.track,
     )
     ports = Ports(proxy.live, proxy.credentials, proxy.verdicts, telemetry, clock)
-    return Edge(ports, EdgeSettings(port=settings.port_http), trace_configs=trace_configs)
+    listening = EdgeSettings(port=settings.port_http if settings.plain_http else None, port_https=settings.port_https)
+    return Edge(ports, listening, tls=None if proxy.tls is None else proxy.tls.serving, trace_configs=trace_configs)
 
 
 def _catch_signals(stop: Stop, stack: AsyncExitStack) -> None:

@@ -30,7 +30,6 @@ class ServingTLS:
         """``plain_answer`` makes a whole HTTP/1.1 response, sent to whoever speaks plain HTTP here."""
         self._clock = clock
         self._current: ssl.SSLContext | None = None
-        self._not_after: datetime | None = None
         self.context: ssl.SSLContext = _Listening(plain_answer)
         self.context.sni_callback = self._choose
 
@@ -39,22 +38,14 @@ class ServingTLS:
         """Tell whether there is a certificate to serve with."""
         return self._current is not None
 
-    @property
-    def not_after(self) -> datetime | None:
-        """Return when the certificate in use expires; None before there is one."""
-        return self._not_after
+    def take(self, pair: Pair, dns_name: str | None = None) -> datetime:
+        """Serve with this pair from the next handshake on, and return when it expires.
 
-    def take(self, pair: Pair, dns_name: str | None = None) -> None:
-        """Serve with this pair from the next handshake on. Raises BadCertificate, and goes on with the one before."""
+        Raises BadCertificate, and goes on with the one before.
+        """
         leaf = check(pair, self._clock.now(), dns_name)
-        context = _server_context()
-        try:
-            with _as_file(f"{pair.chain}\n{pair.key.reveal()}".encode()) as path:
-                context.load_cert_chain(path)
-        except (ssl.SSLError, OSError) as error:
-            problem = f"cannot be served with ({type(error).__name__}: {error})"
-            raise BadCertificate(CERTIFICATE_KEY, problem, "issue another one (ECDSA P-256 or RSA 2048)") from None
-        self._current, self._not_after = context, leaf.not_after
+        self._current = server_context(pair)
+        return leaf.not_after
 
     def _choose(self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _: ssl.SSLContext) -> int | None:
         if self._current is None:
@@ -108,9 +99,16 @@ def plain_http_answer(content_type: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def _server_context() -> ssl.SSLContext:
+def server_context(pair: Pair) -> ssl.SSLContext:
+    """Return a server context (TLS 1.2 or later) with this pair. Raises BadCertificate when OpenSSL does not take it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        with _as_file(f"{pair.chain}\n{pair.key.reveal()}".encode()) as path:
+            context.load_cert_chain(path)
+    except (ssl.SSLError, OSError) as error:
+        problem = f"cannot be served with ({type(error).__name__}: {error})"
+        raise BadCertificate(CERTIFICATE_KEY, problem, "issue another one (ECDSA P-256 or RSA 2048)") from None
     return context
 
 

@@ -17,7 +17,8 @@ from headgate_proxy.edge.connection import MAX_HEADER_BYTES, Listener
 from headgate_proxy.edge.drain import Drain
 from headgate_proxy.edge.handler import Handler, Ports
 from headgate_proxy.upstream.sessions import Sessions
-from headgate_runtime.listening import listening_socket, port_of
+from headgate_runtime.listening import BACKLOG, listening_socket, port_of
+from headgate_runtime.serving_tls import HANDSHAKE_SECONDS, ServingTLS
 
 _CUT_SECONDS = 5.0
 """How long cut requests have to say their last words."""
@@ -27,13 +28,15 @@ _CUT_SECONDS = 5.0
 class EdgeSettings:
     """How the edge listens; times in seconds.
 
-    ``host`` None means every address, ``port`` 0 a free one. ``settle_seconds``: how long a stopping proxy goes on accepting,
+    ``host`` None means every address, a port 0 a free one, ``port`` None no plain HTTP; by TLS (``port_https``) it listens when
+    the edge is given a certificate. ``settle_seconds``: how long a stopping proxy goes on accepting,
     until the cluster has taken it out of its Service. ``body_seconds`` bounds the arrival of a request body,
     ``keepalive_seconds`` an idle connection and the arrival of request headers. ``buffered_bytes`` bounds the request bodies
     that are held at one time, until their upstreams have begun to answer.
     """
 
-    port: int = 8080
+    port: int | None = 8080
+    port_https: int = 8443
     host: str | None = None
     settle_seconds: float = 5.0
     body_seconds: float = 120.0
@@ -42,29 +45,36 @@ class EdgeSettings:
 
 
 class Edge:
-    """The request path as a server. ``trace_configs`` instrument the session of sampled requests."""
+    """The request path as a server, by TLS where it is given ``tls``. ``trace_configs`` instrument sampled requests' session."""
 
     def __init__(
         self,
         ports: Ports,
         settings: EdgeSettings,
         *,
+        tls: ServingTLS | None = None,
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         resolver: AbstractResolver | None = None,
     ) -> None:
         self._settings = settings
+        self._tls = tls
         self._drain = Drain()
         self._sessions = Sessions(trace_configs, resolver)
         around = Surroundings(ports.credentials, ports.verdicts, self._sessions, self._drain, ports.clock)
         self._handler = Handler(ports, around, BodyLimits(settings.body_seconds, settings.buffered_bytes))
         self._runner: web.ServerRunner | None = None
-        self._site: web.SockSite | None = None
-        self._port = settings.port
+        self._servers: list[asyncio.Server] = []
+        self._port = self._port_https = 0
 
     @property
     def port(self) -> int:
-        """Return the port it listens on, once started."""
+        """Return the port of plain HTTP, once started; 0 where it does not listen by it."""
         return self._port
+
+    @property
+    def port_https(self) -> int:
+        """Return the port of TLS, once started; 0 where it does not listen by it."""
+        return self._port_https
 
     @property
     def open_requests(self) -> int:
@@ -77,7 +87,7 @@ class Edge:
         return self._drain.draining
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the port is taken."""
+        """Listen. Raises OSError when a port is taken."""
         server = Listener(
             self._handler,
             handler_cancellation=True,  # a client that leaves cancels its upstream call at once
@@ -89,10 +99,28 @@ class Edge:
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=_CUT_SECONDS)
         await self._runner.setup()
-        listening = listening_socket(self._settings.port, self._settings.host)
-        self._port = port_of(listening)
-        self._site = web.SockSite(self._runner, listening)
-        await self._site.start()
+        if self._tls is not None:
+            self._port_https = await self._listen(server, self._settings.port_https, self._tls)
+        if self._settings.port is not None:
+            self._port = await self._listen(server, self._settings.port, None)
+
+    async def _listen(self, server: Listener, port: int, tls: ServingTLS | None) -> int:
+        listening = listening_socket(port, self._settings.host)
+        loop = asyncio.get_running_loop()
+        made = await loop.create_server(
+            server,
+            sock=listening,
+            backlog=BACKLOG,
+            ssl=None if tls is None else tls.context,
+            ssl_handshake_timeout=None if tls is None else HANDSHAKE_SECONDS,
+        )
+        self._servers.append(made)
+        return port_of(listening)
+
+    def _stop_accepting(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
 
     async def drain(self, seconds: float) -> None:
         """Stop accepting and let open requests finish; cut those that are still open after ``seconds``.
@@ -104,9 +132,7 @@ class Edge:
         until = loop.time() + seconds
         self._drain.draining = True
         await asyncio.sleep(min(seconds, self._settings.settle_seconds))
-        if self._site is not None:
-            await self._site.stop()
-            self._site = None
+        self._stop_accepting()
         if not await self._drain.wait_idle(max(0.0, until - loop.time())):
             self._drain.cut()
             await self._drain.wait_idle(_CUT_SECONDS)
@@ -116,6 +142,7 @@ class Edge:
         if self._runner is not None:
             self._drain.draining = True
             self._drain.cut()
+            self._stop_accepting()
             await self._runner.cleanup()
             self._runner = None
         await self._sessions.close()

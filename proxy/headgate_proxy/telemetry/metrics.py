@@ -3,6 +3,7 @@
 Children are looked up once per label set and kept, since a request touches several of them.
 """
 
+from datetime import datetime
 from typing import Final, Generic, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -77,6 +78,12 @@ class ProxyMetrics:
         self._credential_failures = counter("credential_failures", "Why credentials were not read.", "reason")
         self._report_failures = counter("report_failures", "Why reports did not reach the broker.", "reason")
         self._export_failures = counter("trace_export_failures", "Batches of spans that did not reach the receiver.")
+        self._certificates_refused = counter("certificates_refused", "Certificates that could not be served with.")
+        self._certificate_expiry = Gauge(
+            PREFIX + "certificate_expiry_timestamp_seconds",
+            "When the certificate served with expires (seconds since 1970); 0 without one.",
+            registry=registry,
+        )
         self._open_requests = self._open_streams = 0
         requests = Gauge(PREFIX + "open_requests", "Requests in progress.", registry=registry)
         requests.set_function(lambda: self._open_requests)
@@ -152,6 +159,14 @@ class ProxyMetrics:
     def report_failed(self, reason: str) -> None:
         """Count a report that the broker did not take."""
         self._report_failures(reason).inc()
+
+    def certificate_refused(self) -> None:
+        """Count a certificate that is no good."""
+        self._certificates_refused().inc()
+
+    def serving_until(self, not_after: datetime) -> None:
+        """Tell when the certificate in use expires."""
+        self._certificate_expiry.set(not_after.timestamp())
 
     def export_failed(self) -> None:
         """Count a batch of spans that was lost."""

@@ -7,10 +7,11 @@ goes on: nobody's traffic waits for a certificate to be mended.
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from headgate_api.clock import Clock
+from headgate_api.clock import Clock, rfc3339
 from headgate_api.secret import Secret
 from headgate_proxy.anthropic.errors import ErrorType, Refusal, envelope
 from headgate_proxy.edge.exchange import new_request_id
@@ -23,11 +24,15 @@ _log = logging.getLogger(__name__)
 
 
 class MountedTLS:
-    """Serves with ``tls.crt`` and ``tls.key`` of ``directory``. ``refused`` is called once per refused pair (a metric)."""
+    """Serves with ``tls.crt`` and ``tls.key`` of ``directory``."""
 
-    def __init__(self, directory: Path, clock: Clock, *, refused: Callable[[], None]) -> None:
+    def __init__(
+        self, directory: Path, clock: Clock, *, taken: Callable[[datetime], None], refused: Callable[[], None]
+    ) -> None:
+        """``taken`` is told when a new certificate expires; ``refused`` is called once per refused pair (metrics)."""
         self.serving = ServingTLS(clock, plain_answer=_plain_answer)
         self._directory = directory
+        self._taken = taken
         self._refused = refused
         self._seen: Pair | None = None
         self._problem: str | None = None
@@ -43,12 +48,13 @@ class MountedTLS:
             pair = _read(self._directory)
             if pair == self._seen:
                 return
-            self.serving.take(pair)
+            not_after = self.serving.take(pair)
         except BadCertificate as bad:
             self._refuse(bad)
         else:
             self._seen, self._problem = pair, None
-            _log.info("serving with a new certificate", extra={"not_after": str(self.serving.not_after)})
+            self._taken(not_after)
+            _log.info("serving with a new certificate", extra={"not_after": rfc3339(not_after)})
 
     async def run(self) -> None:
         """Look again and again, for ever."""

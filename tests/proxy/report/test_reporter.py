@@ -1,4 +1,7 @@
-"""Reports arrive at once after a change, carry the pod's own token, and cost nothing but a metric when nobody takes them."""
+"""Reports arrive at once after a change, carry the pod's own token, and cost nothing but a metric when nobody takes them.
+
+They go to the broker that the head's certificates vouch for, and to nobody else: the token would go with them.
+"""
 
 import asyncio
 import logging
@@ -6,15 +9,23 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from headgate_api.clock import SystemClock
 from headgate_api.redaction import Redactor
 from headgate_api.report import REPORT_PATH, ProxyReport
+from headgate_operator.pki.issue import broker_names, issue, make_authority
+from headgate_proxy.report import reporter as reporting
 from headgate_proxy.report.reporter import Reporter
 from headgate_runtime.listening import listening_socket, port_of
+from headgate_runtime.serving_tls import server_context
+
+NOW = SystemClock().now()
+AUTHORITY, OTHER = (make_authority("headgate-system", NOW, timedelta(days=1)) for _ in range(2))
 
 
 @dataclass
@@ -24,6 +35,8 @@ class Broker:
     status: int = 204
     reports: asyncio.Queue[tuple[str, ProxyReport]] = field(default_factory=asyncio.Queue)
     url: str = ""
+    namespace: str = "headgate-system"
+    """The one its certificate is for."""
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -32,8 +45,9 @@ class Broker:
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         listening = listening_socket(0, "127.0.0.1")
-        self.url = f"http://127.0.0.1:{port_of(listening)}"
-        await web.SockSite(runner, listening).start()
+        self.url = f"https://127.0.0.1:{port_of(listening)}"
+        pair = issue(AUTHORITY, broker_names(self.namespace), NOW, timedelta(days=1))
+        await web.SockSite(runner, listening, ssl_context=server_context(pair)).start()
         try:
             yield
         finally:
@@ -57,6 +71,7 @@ class Pod:
     broker: Broker
     token_file: Path
     revision: str | None = "one"
+    trust_bundle: str | None = AUTHORITY.certificate
     failures: Counter[str] = field(default_factory=Counter)
     failed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -64,7 +79,7 @@ class Pod:
     async def reporting(self, interval: float = 60) -> AsyncIterator[Reporter]:
         reporter = Reporter(
             lambda: ProxyReport(fleet="edge", pod="proxy-0", revision=self.revision),
-            lambda: self.broker.url or None,
+            lambda: reporting.Broker.of(self.broker.url or None, self.trust_bundle, "headgate-system"),
             self.token_file,
             Redactor(),
             failed=self._note,
@@ -134,6 +149,32 @@ async def test_a_broker_that_is_away_is_a_metric(pod: Pod, trouble: str) -> None
     async with pod.reporting() as reporter, asyncio.timeout(5):
         await pod.failed.wait()
         assert (reporter.problem or "").startswith("BrokerUnavailable: ")
+
+
+@pytest.mark.parametrize("stranger", ["another authority's", "another namespace's", "no bundle", "plain HTTP"])
+async def test_a_broker_that_nobody_vouches_for_gets_no_token(pod: Pod, stranger: str) -> None:
+    if stranger == "another authority's":
+        pod.trust_bundle = OTHER.certificate
+    elif stranger == "no bundle":
+        pod.trust_bundle = None
+    elif stranger == "another namespace's":
+        pod.broker.namespace = "somewhere-else"
+    async with pod.broker.listening():
+        if stranger == "plain HTTP":
+            pod.broker.url = pod.broker.url.replace("https", "http")
+        async with pod.reporting(interval=60) as reporter, asyncio.timeout(5):
+            await pod.failed.wait()
+            assert (reporter.problem or "").startswith("BrokerUntrusted: ")
+    assert pod.broker.reports.empty()
+
+
+async def test_a_bundle_that_the_head_brings_later_is_used_at_once(pod: Pod) -> None:
+    pod.trust_bundle = OTHER.certificate
+    async with pod.broker.listening(), pod.reporting(interval=60):
+        async with asyncio.timeout(5):
+            await pod.failed.wait()
+        pod.trust_bundle = OTHER.certificate + AUTHORITY.certificate
+        assert (await pod.broker.next())[1].pod == "proxy-0"
 
 
 async def test_nothing_is_sent_before_a_broker_is_known(pod: Pod) -> None:
