@@ -44,6 +44,11 @@ class Metrics:
             ("outcome",),
             registry=self.registry,
         )
+        self.certificate_expiry = self._gauge(
+            "certificate_expiry_timestamp_seconds",
+            "When a certificate expires (seconds since 1970), by what it is for; 0: there is none of use.",
+            "certificate",
+        )
         self.watch_restarts = Counter(
             f"{_PREFIX}watch_restarts", "Times the watching framework had to be started again.", registry=self.registry
         )

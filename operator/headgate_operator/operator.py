@@ -12,7 +12,7 @@ from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
 from headgate_operator.account.reconciler import AccountReconciler
 from headgate_operator.broker.authentication import Authenticator
 from headgate_operator.broker.reports import Reports
-from headgate_operator.broker.server import Broker
+from headgate_operator.broker.server import Broker, broker_tls
 from headgate_operator.credentials.executor import Executor
 from headgate_operator.credentials.metrics import CredentialMetrics
 from headgate_operator.credentials.store import Store
@@ -30,6 +30,9 @@ from headgate_operator.fleet.reconciler import FleetReconciler
 from headgate_operator.fleet.signing_keys import SigningKeySource
 from headgate_operator.leadership_lease import Leadership
 from headgate_operator.metrics import Metrics
+from headgate_operator.pki.acknowledged import Acknowledged
+from headgate_operator.pki.certificates import OwnCertificates
+from headgate_operator.pki.following import BrokerCertificate
 from headgate_operator.provider.reconciler import ProviderReconciler
 from headgate_operator.revisions.guards import Guards
 from headgate_operator.revisions.held import Held
@@ -81,6 +84,8 @@ class Operator:
             standing=standing,
             guards=Guards(kube, revisions, standing, settings.namespace),
         )
+        tls = broker_tls(clock)
+        self._broker_certificate = BrokerCertificate(kube, settings.namespace, tls)
         self._broker = Broker(
             settings.broker_port,
             namespace=settings.namespace,
@@ -89,6 +94,7 @@ class Operator:
             leads=lambda: self._engine is not None,
             touched=self._reported,
             metrics=self._metrics,
+            tls=tls,
         )
         self._admin = Admin(settings.admin_port, live=self._live, ready=self._ready, registry=self._metrics.registry)
 
@@ -98,6 +104,7 @@ class Operator:
             group.create_task(self._watch())
             group.create_task(self._leadership.run(self._lead))
             group.create_task(self._vault.keep_session())
+            group.create_task(self._broker_certificate.run())
             for kind in (DEPLOYMENT, CONFIG_MAP):
                 group.create_task(watch_owned(self._kube, kind, self._settings.namespace, self._owned_changed))
 
@@ -116,6 +123,7 @@ class Operator:
         self._sweeps = 0
         self._services.reports.begin_term()
         self._services.published.begin_term()
+        certificates = self._new_certificates()
         self._engine = engine = self._new_engine()
         self._metrics.leader.set(1)
         try:
@@ -124,6 +132,7 @@ class Operator:
                     group.create_task(
                         apply_default_fleet(self._kube, self._settings.namespace, self._settings.default_fleet)
                     )
+                group.create_task(certificates.keep())
                 group.create_task(engine.run())
         finally:
             self._engine = None
@@ -164,6 +173,17 @@ class Operator:
             clock=self._clock,
             progress=self._progress,
             metrics=self._metrics,
+        )
+
+    def _new_certificates(self) -> OwnCertificates:
+        services = self._services
+        return OwnCertificates(
+            self._kube,
+            self._clock,
+            namespace=services.namespace,
+            fence=services.fence,
+            acknowledged=Acknowledged(self._kube, services.namespace, services.reports, services.published),
+            expiry=self._metrics.certificate_expiry,
         )
 
     async def _list_all(self) -> list[Object]:
@@ -215,5 +235,13 @@ class Operator:
         return Health(stalled is None, "Ready" if stalled is None else "Stalled", details)
 
     def _ready(self) -> Health:
-        details = {"leads": self._leadership.leads, "holder": self._leadership.holder}
-        return Health(self._watching_ready, "Ready" if self._watching_ready else "WaitingForAPIServer", details)
+        details = {
+            "leads": self._leadership.leads,
+            "holder": self._leadership.holder,
+            "certificateProblem": self._broker_certificate.problem,
+        }
+        if not self._watching_ready:
+            return Health(ok=False, reason="WaitingForAPIServer", details=details)
+        if not self._broker_certificate.ready:
+            return Health(ok=False, reason="WaitingForCertificate", details=details)
+        return Health(ok=True, details=details)

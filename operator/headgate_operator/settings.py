@@ -42,6 +42,10 @@ class OperatorSettings:
         vault_settings = VaultSettings.from_env(environ)
         level = env.choice("HEADGATE_LOG_LEVEL", _LEVELS, "INFO")
         broker_url = env.optional_url("HEADGATE_BROKER_URL")
+        if broker_url is not None and not broker_url.startswith("https://"):
+            raise SettingsError(
+                "HEADGATE_BROKER_URL", f"is {broker_url!r}", "use https://: the broker speaks TLS alone"
+            )
         return cls(
             namespace=env.text("HEADGATE_NAMESPACE", meaning="the namespace the operator runs in"),
             pod_name=env.text("HEADGATE_POD_NAME", meaning="the name of this pod"),
@@ -73,7 +77,7 @@ class OperatorSettings:
         if self.broker_url is not None:
             return self.broker_url
         host = f"[{self.pod_ip}]" if ":" in self.pod_ip else self.pod_ip
-        return f"http://{host}:{port}"
+        return f"https://{host}:{port}"
 
 
 def _default_fleet(env: Environment) -> dict[str, Any] | None:

@@ -56,6 +56,10 @@ class Reports:
         """Return {pod: revision in use} of the fleet's live proxies."""
         return {r.report.pod: r.report.revision for r in self._live() if r.report.fleet == fleet}
 
+    def heads(self, fleet: str) -> dict[str, str | None]:
+        """Return {pod: digest of the head in use} of the fleet's live proxies."""
+        return {r.report.pod: r.report.head for r in self._live() if r.report.fleet == fleet}
+
     def oldest(self, fleet: str) -> float | None:
         """Return the age in seconds of the oldest report among live proxies, or None without any."""
         ages = [self._clock.monotonic() - r.at for r in self._live() if r.report.fleet == fleet]

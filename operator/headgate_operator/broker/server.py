@@ -14,6 +14,7 @@ from typing import Final, Self
 from aiohttp import web
 from pydantic import ValidationError
 
+from headgate_api.clock import Clock
 from headgate_api.report import REPORT_PATH, ProxyReport
 from headgate_operator.broker.authentication import Authenticator, Refused, authorize
 from headgate_operator.broker.reports import Reports
@@ -21,6 +22,7 @@ from headgate_operator.engine.keys import Key
 from headgate_operator.metrics import Metrics
 from headgate_runtime.kube import KubeError, KubeUnavailable
 from headgate_runtime.listening import listening_socket, port_of
+from headgate_runtime.serving_tls import ServingTLS, plain_http_answer
 
 MAX_REPORT_BYTES: Final = 256 * 1024
 _READ_SECONDS: Final = 5.0
@@ -28,8 +30,18 @@ _SHUTDOWN_SECONDS: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
+def broker_tls(clock: Clock) -> ServingTLS:
+    """Return the broker's side of TLS, which still lacks its certificate."""
+    message = "the broker speaks TLS; use https://"
+    body = json.dumps({"error": {"reason": "TLSRequired", "message": message}}).encode()
+    return ServingTLS(clock, plain_answer=lambda: plain_http_answer("application/json", body))
+
+
 class Broker:
-    """The server; an asynchronous context manager. ``touched`` is told which objects a report concerns."""
+    """The server, by TLS alone; an asynchronous context manager. ``touched`` is told which objects a report concerns.
+
+    It listens before ``tls`` has a certificate: handshakes fail until then, and the port is there for probes.
+    """
 
     def __init__(
         self,
@@ -41,6 +53,7 @@ class Broker:
         leads: Callable[[], bool],
         touched: Callable[[set[Key]], None],
         metrics: Metrics,
+        tls: ServingTLS,
         host: str | None = None,
     ) -> None:
         self._port = port
@@ -51,6 +64,7 @@ class Broker:
         self._leads = leads
         self._touched = touched
         self._metrics = metrics
+        self._tls = tls
         self._runner: web.AppRunner | None = None
 
     @property
@@ -66,7 +80,7 @@ class Broker:
         self._port = port_of(listening)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
-        await web.SockSite(self._runner, listening).start()
+        await web.SockSite(self._runner, listening, ssl_context=self._tls.context).start()
         return self
 
     async def __aexit__(

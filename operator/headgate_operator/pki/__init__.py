@@ -1,0 +1,1 @@
+"""The operator's own certificate authority, and the certificates of listeners, relays and broker."""
