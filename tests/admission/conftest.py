@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.chart.rendering import STAMPS, render
+from tests.resources.manifests import PROVIDER
 
 from headgate_dev.cluster import Cluster, CommandError
 
-from ..chart.rendering import STAMPS, render
-from ..resources.manifests import PROVIDER
 from .team import Team, policy
 
 _OLD = "test.headgate.dev/older-than-1.36"

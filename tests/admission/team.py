@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from tests.resources.manifests import PROVIDER, changed
+
 from headgate_dev.cluster import Cluster, CommandError
 from headgate_dev.release import NAMESPACE
-
-from ..resources.manifests import PROVIDER, changed
 
 OPERATOR: Final = f"system:serviceaccount:{NAMESPACE}:headgate-operator"
 GITOPS: Final = "system:serviceaccount:argocd:controller"

@@ -4,11 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from tests.resources.manifests import ACCOUNT, changed
 
 from headgate_api import acknowledgement
 from headgate_dev.cluster import Cluster, CommandError
-
-from ..resources.manifests import ACCOUNT, changed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("admission")]
 

@@ -154,7 +154,7 @@ def test_one_person_counts_once_and_a_second_approves_the_same(team: Team) -> No
     team.set_status(awaiting(approved=("ivy",)))
 
     team.annotate(POLICY, "ivy", approve=None, approved_by=None)
-    with pytest.raises(CommandError, match="'ivy' approved .* already, and one person counts once; another person"):
+    with pytest.raises(CommandError, match=r"'ivy' approved .* already, and one person counts once; another person"):
         team.approve("ivy")
 
     team.approve("joe")

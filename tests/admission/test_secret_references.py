@@ -3,10 +3,9 @@
 from typing import Any
 
 import pytest
+from tests.resources.manifests import ACCOUNT, PROVIDER, changed
 
 from headgate_dev.cluster import Cluster, CommandError
-
-from ..resources.manifests import ACCOUNT, PROVIDER, changed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("admission")]
 

@@ -1,4 +1,4 @@
-"""The CustomResourceDefinitions alone on the shared API server; admission policies have a cluster of their own (tests/admission)."""
+"""The CustomResourceDefinitions on the shared API server; admission policies have one of their own, see tests/admission."""
 
 from pathlib import Path
 

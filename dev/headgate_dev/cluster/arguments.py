@@ -7,6 +7,8 @@ from headgate_dev.cluster.pki import ClusterPKI
 
 ISSUER = "https://kubernetes.default.svc"
 """The issuer of ServiceAccount tokens, also their default audience."""
+CONTROLLER_MANAGER = "system:kube-controller-manager"
+"""The user that RBAC's own rules expect the controller manager to be."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,18 @@ def scheduler_command(binary: Path, kubeconfig: Path) -> list[str]:
 
 
 def controller_manager_command(binary: Path, kubeconfig: Path, pki: ClusterPKI) -> list[str]:
-    """Return kube-controller-manager's command line: every controller that needs no cloud, one leader, no port."""
+    """Return kube-controller-manager's command line: every controller that needs no cloud, one leader, no port.
+
+    Each controller acts under a ServiceAccount of its own, as on any cluster, so that admission policies can tell the
+    garbage collector from a person. ``kubeconfig`` is of the user CONTROLLER_MANAGER.
+    """
     return [
         str(binary),
         f"--kubeconfig={kubeconfig}",
         f"--root-ca-file={pki.ca_file}",
         f"--service-account-private-key-file={pki.issuer_key_file}",
         "--controllers=*",
+        "--use-service-account-credentials=true",
         "--leader-elect=false",
         "--secure-port=0",
         "--profiling=false",

@@ -11,7 +11,13 @@ from typing import Self
 
 from headgate_api.clock import Clock, SystemClock
 from headgate_dev.cluster.access import ClusterAccess
-from headgate_dev.cluster.arguments import Ports, apiserver_command, controller_manager_command, etcd_command
+from headgate_dev.cluster.arguments import (
+    CONTROLLER_MANAGER,
+    Ports,
+    apiserver_command,
+    controller_manager_command,
+    etcd_command,
+)
 from headgate_dev.cluster.component import Component
 from headgate_dev.cluster.errors import CommandError
 from headgate_dev.cluster.kubeconfig import token_user, write_kubeconfig
@@ -60,7 +66,9 @@ class Cluster(ClusterAccess):
         self.apiserver = self._apiserver(token)
         self.controller_manager = self._component(
             "kube-controller-manager",
-            controller_manager_command(self._tools["kube-controller-manager"], self.kubeconfig, self._pki),
+            controller_manager_command(
+                self._tools["kube-controller-manager"], self.kubeconfig_for_user(CONTROLLER_MANAGER), self._pki
+            ),
         )
         self.bao = OpenBao(state / "openbao", self._ports, self._spawner, self._logs, self._record_processes)
         self.node = self._component(
