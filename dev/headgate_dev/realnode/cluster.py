@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 from headgate_api.clock import Clock, SystemClock
 from headgate_dev.cluster.access import ClusterAccess
 from headgate_dev.cluster.arguments import (
+    CONTROLLER_MANAGER,
     Ports,
     apiserver_command,
     controller_manager_command,
@@ -138,7 +139,8 @@ class RealCluster(ClusterAccess):
             grace=1.0,
         )
         manager = self._tools["kube-controller-manager"]
-        self._launch("kube-controller-manager", controller_manager_command(manager, self.kubeconfig, self._pki))
+        identity = self.kubeconfig_for_user(CONTROLLER_MANAGER)
+        self._launch("kube-controller-manager", controller_manager_command(manager, identity, self._pki))
         self._launch(
             "kube-scheduler",
             scheduler_command(self._tools["kube-scheduler"], self.kubeconfig_for_user("system:kube-scheduler")),
