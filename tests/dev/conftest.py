@@ -15,7 +15,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(500)
             return
         token = open(os.environ["TOKEN_FILE"]).read()
-        body = json.dumps({"version": os.environ["VERSION"], "token": token, "pid": os.getpid()}).encode()
+        answer = {"version": os.environ["VERSION"], "token": token, "pid": os.getpid()}
+        if self.path.startswith("/file/"):  # the paths of a pod's mounts are others here: FILES tells them in its order
+            answer["file"] = open(os.environ["FILES"].split()[int(self.path.removeprefix("/file/"))]).read()
+        body = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -154,6 +154,40 @@ def test_a_missing_secret_holds_the_pod_back_until_it_exists(
     cluster.wait_for("pod/web", "condition=Ready", namespace=namespace, timeout=20)
 
 
+def test_a_mounted_secret_and_config_map_change_under_the_running_pod(
+    cluster: Cluster, namespace: str, pod: Spec, pod_spec: Spec, eventually: Eventually
+) -> None:
+    def write(word: str) -> None:
+        for kind, name in (("Secret", "pair"), ("ConfigMap", "bundle")):
+            data = {"stringData" if kind == "Secret" else "data": {"a": word, "b": word}}
+            cluster.apply({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **data}, namespace=namespace)
+
+    def mounted(started: Object) -> set[str]:
+        return {ask(started, f"/file/{index}")["file"] for index in range(len(paths))}
+
+    write("one")
+    spec = pod_spec()
+    paths = ["/secret/a", "/secret/b", "/both/deep/a", "/both/b"]
+    item = [{"key": "a", "path": "deep/a"}]
+    spec["volumes"] += [
+        {"name": "plain", "secret": {"secretName": "pair"}},
+        {
+            "name": "both",
+            "projected": {"sources": [{"secret": {"name": "pair", "items": item}}, {"configMap": {"name": "bundle"}}]},
+        },
+    ]
+    container = spec["containers"][0]
+    container["volumeMounts"] += [{"name": "plain", "mountPath": "/secret"}, {"name": "both", "mountPath": "/both"}]
+    container["env"].append({"name": "FILES", "value": " ".join(paths)})
+    started = run_pod(cluster, namespace, pod("web", spec))
+    assert mounted(started) == {"one"}
+    write("two")
+    eventually(lambda: mounted(started) == {"two"}, 5.0)
+    cluster.kubectl("delete", "secret", "pair", "--namespace", namespace)
+    write("three")
+    eventually(lambda: mounted(started) == {"three"}, 5.0)
+
+
 def test_asking_for_a_pod_that_never_ran_names_it(cluster: Cluster, namespace: str) -> None:
     with pytest.raises(ClusterError, match=f"pod {namespace}/none"):
         cluster.pod_pid(namespace, "none")

@@ -1,8 +1,11 @@
 """What a kubelet asks of the API server and nobody else in Headgate does: nodes, bindings, pod tokens, forced deletion."""
 
-from typing import Any
+from typing import Any, Self
 
-from headgate_runtime.kube import Kind, Kube, Object
+from kubernetes.aio.client import ApiClient
+
+from headgate_runtime.kube import DEADLINE_SECONDS, Kind, Kube, Object
+from headgate_runtime.kube_settings import KubeSettings
 
 NODE = Kind("v1", "Node", "nodes")
 _MERGE_PATCH = "application/merge-patch+json"
@@ -10,6 +13,13 @@ _MERGE_PATCH = "application/merge-patch+json"
 
 class NodeKube(Kube):
     """The shared client, with the calls of a node on top."""
+
+    @classmethod
+    async def connect(cls, settings: KubeSettings, *, deadline_seconds: float = DEADLINE_SECONDS) -> Self:
+        """Return a client without a bound on connections: each mounted object is watched, and so holds one."""
+        configuration = await settings.configuration()
+        configuration.connection_pool_maxsize = 0
+        return cls(ApiClient(configuration), deadline_seconds=deadline_seconds)
 
     async def register(self, node: Object, status: Object) -> None:
         """Create the Node object if it is missing, then report its status. Raises KubeError, KubeUnavailable."""

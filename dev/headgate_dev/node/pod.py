@@ -19,8 +19,10 @@ from headgate_dev.node.support import REASON, unsupported
 from headgate_dev.node.translate import Machine, MissingReferenceError, plan_container
 from headgate_dev.node.volumes import REFRESH_AT, TokenFile, Volumes
 from headgate_runtime.kube import Conflict, KubeError, KubeUnavailable, Object
+from headgate_runtime.kube_kinds import CONFIG_MAP, SECRET
 
 _RETRY_SECONDS: Final = 1.0
+_WATCH_SECONDS: Final = 300.0
 
 
 class Pod:
@@ -89,6 +91,7 @@ class Pod:
         spec = self._pod["spec"]
         async with asyncio.TaskGroup() as group:
             renewals = [group.create_task(self._renew(token)) for token in self._volumes.tokens]
+            renewals += [group.create_task(self._follow(*mounted)) for mounted in sorted(self._volumes.mounted)]
             policy = spec.get("restartPolicy", "Always")
             if await self._initialise(targets, policy):
                 main = [
@@ -149,6 +152,17 @@ class Pod:
                 wait = token.seconds * REFRESH_AT
             except (KubeError, KubeUnavailable):
                 wait = _RETRY_SECONDS
+
+    async def _follow(self, kind: str, name: str) -> None:
+        """Keep what is mounted of an object as the API server has it."""
+        watched = CONFIG_MAP if kind == "configMap" else SECRET
+        while True:
+            try:
+                async for event, _ in self._kube.watch(watched, self._namespace, name, timeout_seconds=_WATCH_SECONDS):
+                    if event in ("ADDED", "MODIFIED"):
+                        await self._volumes.refresh(kind, name)
+            except (KubeError, KubeUnavailable):
+                await asyncio.sleep(_RETRY_SECONDS)
 
     async def _delete(self) -> None:
         while True:
