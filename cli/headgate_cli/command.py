@@ -39,11 +39,20 @@ def where(arguments: argparse.Namespace) -> Where:
 def execute(made: argparse.ArgumentParser, action: Action, argv: Sequence[str]) -> int:
     """Parse ``argv`` and run ``action``; return the exit status. Raises SystemExit(2) for a command line without sense."""
     arguments = made.parse_args(argv)
-    console = Console.of_process(arguments.output == "json")
-    try:
+
+    def act(console: Console) -> int:
         with Api.connect(where(arguments)) as api:
             arguments.namespace = arguments.namespace or api.namespace
             return action(arguments, api, console)
+
+    return refusing(made, arguments, act)
+
+
+def refusing(made: argparse.ArgumentParser, arguments: argparse.Namespace, act: Callable[[Console], int]) -> int:
+    """Run ``act`` on this process's console; return its exit status, or that of the refusal or outage it met."""
+    console = Console.of_process(arguments.output == "json")
+    try:
+        return act(console)
     except (Refusal, KubeError, KubeUnavailable) as error:
         console.warn(f"{made.prog}: {_words(error)}")
         return error.status if isinstance(error, Refusal) else REFUSED
