@@ -3,21 +3,24 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
+import aiohttp
 from prometheus_client import CollectorRegistry
 
+from headgate_api import names
 from headgate_api.clock import Clock
 from headgate_api.redaction import Redactor
 from headgate_api.report import ProxyReport
+from headgate_api.snapshot import Head
 from headgate_proxy.config.follower import ConfigFollower
 from headgate_proxy.config.kept import KeptSnapshot
 from headgate_proxy.config.live import LiveConfig, Loaded
 from headgate_proxy.credentials.kept import KeptCredentials
 from headgate_proxy.credentials.store import CredentialStore
-from headgate_proxy.edge.handler import Ports
+from headgate_proxy.edge.handler import Ports, Tracks
 from headgate_proxy.edge.server import Edge, EdgeSettings
 from headgate_proxy.readiness import readiness
 from headgate_proxy.report.reporter import Broker, Reporter
@@ -30,6 +33,11 @@ from headgate_proxy.telemetry.requestlog import RequestLog
 from headgate_proxy.telemetry.state_collector import StateCollector
 from headgate_proxy.telemetry.telemetry import Telemetry
 from headgate_proxy.tls.serving import MountedTLS
+from headgate_proxy.tls.trust import client_context
+from headgate_proxy.tracks.admission import Admission
+from headgate_proxy.tracks.canary import CanaryClient
+from headgate_proxy.tracks.counts import RolloutCounts
+from headgate_proxy.tracks.relay_token import RelayToken
 from headgate_runtime.admin import Admin, Health
 from headgate_runtime.kube import Kube
 from headgate_runtime.vault import Vault
@@ -81,6 +89,10 @@ class Proxy:
             failed=metrics.report_failed,
         )
         self.verdicts = Verdicts(clock, on_change=self.reporter.changed)
+        self.counts = RolloutCounts(clock)
+        self.canary: CanaryClient | None = None
+        """On a stable pod: the way to the canary pods, once it is open."""
+        self._metrics = metrics
         self._follower = ConfigFollower(
             kube,
             self.live,
@@ -121,19 +133,36 @@ class Proxy:
     async def _take_up(self, loaded: Loaded) -> None:
         await self.credentials.prepare(loaded.pointers, CREDENTIALS_SECONDS)
         self.live.swap(loaded)
+        self._follow(loaded.head)
         self.verdicts.follow(loaded.routing)
         self.credentials.retire(loaded.pointers)
         self.reporter.changed()
 
+    def open_canary(self, canary: CanaryClient) -> None:
+        """Relay by this client from now on."""
+        self.canary = canary
+        if self.live.head is not None:
+            self._follow(self.live.head)
+
+    def _follow(self, head: Head) -> None:
+        self.counts.follow(head)
+        self._metrics.follow(head)
+        if self.canary is not None:
+            self.canary.follow(head)
+
     def _report(self) -> ProxyReport:
+        stable, head = self._settings.track == "stable", self.live.head
         return ProxyReport(
             fleet=self._settings.fleet,
             pod=self._settings.pod,
             track=self._settings.track,
             revision=self.live.revision,
+            head=None if head is None else head.digest,
             snapshot_age_seconds=self.live.age_seconds or 0,
             credentials=self.verdicts.observations(),
-            fallbacks=self.verdicts.fallbacks(),
+            # What a candidate falls back from is told by its rollout's counts: the object's own state is stable's.
+            fallbacks=self.verdicts.fallbacks() if stable else (),
+            rollouts=self.counts.observations() if stable else (),
         )
 
 
@@ -202,9 +231,35 @@ def _edge(
         sampling_percent=settings.sampling_percent,
         track=settings.track,
     )
-    ports = Ports(proxy.live, proxy.credentials, proxy.verdicts, telemetry, clock)
+    tracks = _tracks(settings, proxy, clock, redactor, metrics, trace_configs)
+    if tracks.canary is not None:
+        stack.push_async_callback(tracks.canary.close)
+    ports = Ports(proxy.live, proxy.credentials, proxy.verdicts, telemetry, clock, tracks)
     listening = EdgeSettings(port=settings.port_http if settings.plain_http else None, port_https=settings.port_https)
     return Edge(ports, listening, tls=None if proxy.tls is None else proxy.tls.serving, trace_configs=trace_configs)
+
+
+def _tracks(
+    settings: ProxySettings,
+    proxy: Proxy,
+    clock: Clock,
+    redactor: Redactor,
+    metrics: ProxyMetrics,
+    trace_configs: Sequence[aiohttp.TraceConfig],
+) -> Tracks:
+    """Return this pod's part in rollouts: a canary pod serves what is relayed to it, a stable pod decides and relays."""
+    if settings.track == "canary":
+        return Tracks(admission=Admission(clock, fleet=settings.fleet, namespace=settings.namespace))
+    canary = CanaryClient(
+        RelayToken(settings.relay_token_file, redactor, clock),
+        clock,
+        server_name=names.proxy_server_name(settings.fleet, settings.namespace),
+        context=client_context,
+        ejected=metrics.canary_ejected,
+        trace_configs=trace_configs,
+    )
+    proxy.open_canary(canary)
+    return Tracks(canary, proxy.counts)
 
 
 def _catch_signals(stop: Stop, stack: AsyncExitStack) -> None:

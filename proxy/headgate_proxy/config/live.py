@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from headgate_api.clock import Clock
+from headgate_api.report import WEIGHT_TTL_SECONDS
 from headgate_api.snapshot import CredentialPointer, Head, Snapshot
 from headgate_proxy.routing.routing import Routing
 
@@ -56,6 +57,17 @@ class LiveConfig:
     def trust_bundle(self) -> str | None:
         """Return the certificates (PEM) that the broker's is checked against."""
         return None if self._loaded is None else self._loaded.head.trust_bundle
+
+    @property
+    def head(self) -> Head | None:
+        """Return the head in use."""
+        return None if self._loaded is None else self._loaded.head
+
+    @property
+    def confirmed(self) -> bool:
+        """Tell whether the weights of the head may be believed: confirmed since a restart, and not too long ago."""
+        age = self.age_seconds
+        return not self._restored and age is not None and age <= WEIGHT_TTL_SECONDS
 
     @property
     def problem(self) -> str | None:

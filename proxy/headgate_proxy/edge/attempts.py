@@ -21,12 +21,14 @@ from headgate_proxy.selection.explain import why_not
 from headgate_proxy.selection.select import Candidate, Situation, select
 from headgate_proxy.selection.states import Exhausted, Failure, Fallback, Selection
 from headgate_proxy.selection.verdicts import Verdicts
+from headgate_proxy.tracks.wire import Notes
 from headgate_proxy.upstream.call import Call, UpstreamError, prepare, send
 from headgate_proxy.upstream.masking import masked
 from headgate_proxy.upstream.sessions import Sessions
 
 _OURS = frozenset({401, 403})
 """Refusals of the gate's own credential: a client that saw one would ask its user to log in (S4.4)."""
+_AUTH_FAILURES = frozenset({401, 403, 429})
 _LASTING = frozenset({SkipReason.REVOKED, SkipReason.EXPIRED})
 
 
@@ -61,6 +63,13 @@ class Attempts:
     _failed: dict[Candidate, SkipReason] = field(default_factory=dict)
     _renewed: set[Candidate] = field(default_factory=set)
     _announced: Fallback | None = None
+    _auth_failed: bool = False
+
+    @property
+    def notes(self) -> Notes:
+        """Return what happened on the way so far."""
+        left = self._announced is not None and self._announced.to_mode is not None
+        return Notes(self._auth_failed, left)
 
     async def answer(self) -> Answered | Refusal:
         """Return the response to pass on (its connection open), or the refusal to answer with."""
@@ -109,6 +118,7 @@ class Attempts:
         if response.status < 400:
             around.verdicts.succeeded(selection.held)
         else:
+            self._auth_failed |= response.status in _AUTH_FAILURES
             head = await self._read_head(response)
             failure = classify(response.status, head, response.headers, around.clock.now())
             head = masked(head, selection.held.secret)

@@ -1,7 +1,7 @@
-"""One request on its way: what identifies it, its trace, and how it ended so far."""
+"""One request on its way: what identifies it, its trace, its track, and how it ended so far."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
@@ -9,6 +9,8 @@ from aiohttp import web
 from headgate_api import names
 from headgate_proxy.anthropic.errors import Refusal, envelope
 from headgate_proxy.edge.ports import Outcome, RequestTrace
+from headgate_proxy.tracks.admission import Admitted
+from headgate_proxy.tracks.counts import Tally
 
 LEFT_EARLY: Final = Outcome(499, disconnected=True)
 """The client left before a response began."""
@@ -29,6 +31,12 @@ class Exchange:
     request_id: str
     trace: RequestTrace
     outcome: Outcome = LEFT_EARLY
+    admitted: Admitted | None = None
+    """On a canary pod: the rollout that the request was relayed for."""
+    tally: Tally | None = None
+    """What the request counts for, when a rollout governs it."""
+    marks: dict[str, str] = field(default_factory=dict)
+    """Headers that every answer carries, Headgate's own refusals included: the track, and why."""
 
     def refuse(
         self, refusal: Refusal, *, request_bytes: int = 0, headers: dict[str, str] | None = None
@@ -38,7 +46,7 @@ class Exchange:
         self.outcome = Outcome(
             refusal.status, error_type=refusal.type, request_bytes=request_bytes, response_bytes=len(body)
         )
-        return _own(refusal, body, self.request_id, headers)
+        return _own(refusal, body, self.request_id, self.marks | headers if headers is not None else self.marks)
 
     def answer(self, body: bytes) -> web.Response:
         """Return a JSON answer of Headgate's own."""

@@ -1,30 +1,53 @@
-"""Answers one request: path, caller, body, route, then the upstream's response or a refusal that helps."""
+"""Answers one request: path, caller, body, route and track, then the upstream's response or a refusal that helps."""
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 
+from headgate_api import names
 from headgate_api.clock import Clock
+from headgate_api.snapshot import Split
 from headgate_proxy.anthropic.errors import ErrorType, Refusal, shown
 from headgate_proxy.anthropic.models import model_info, model_list
 from headgate_proxy.anthropic.request import read_head, replace_model
 from headgate_proxy.callers.authenticator import Authenticator
 from headgate_proxy.callers.caller import Caller
-from headgate_proxy.edge.attempts import Answered, Attempts, Surroundings
+from headgate_proxy.edge.attempts import Attempts, Surroundings
 from headgate_proxy.edge.body import BodyLimits, Share, read_body
+from headgate_proxy.edge.deciding import Asked, Deciding
 from headgate_proxy.edge.exchange import LEFT_EARLY, Exchange, new_request_id
+from headgate_proxy.edge.passing import Passing, from_upstream
 from headgate_proxy.edge.paths import LISTED, SERVED, UNKNOWN, Served, served_at
 from headgate_proxy.edge.ports import Credentials, Live, Telemetry
 from headgate_proxy.edge.relay import Relay
-from headgate_proxy.routing.provider import Provider
 from headgate_proxy.routing.routing import HEADER_HINT, Routing
 from headgate_proxy.selection.verdicts import Verdicts
+from headgate_proxy.tracks.admission import Admission, Admitted, Turned
+from headgate_proxy.tracks.canary import CanaryClient
+from headgate_proxy.tracks.counts import RolloutCounts
+from headgate_proxy.tracks.decide import Track, TrackReason
+from headgate_proxy.tracks.governing import seen, under, visible
+from headgate_proxy.tracks.wire import HEADER_NOTES, HEADER_REFUSED
 from headgate_proxy.upstream.call import Call
 from headgate_proxy.upstream.modes import Operation
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """This pod's part in rollouts: a stable pod decides (``canary`` and ``counts``), a canary pod admits."""
+
+    canary: CanaryClient | None = None
+    counts: RolloutCounts | None = None
+    admission: Admission | None = None
+
+
+NO_TRACKS: Final = Tracks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +59,7 @@ class Ports:
     verdicts: Verdicts
     telemetry: Telemetry
     clock: Clock
+    tracks: Tracks = NO_TRACKS
 
 
 class Handler:
@@ -46,6 +70,9 @@ class Handler:
         self._around = around
         self._bodies = bodies
         self._authenticator = Authenticator(ports.clock)
+        canary, counts = ports.tracks.canary, ports.tracks.counts
+        self._deciding = None if canary is None or counts is None else Deciding(canary, counts, around.drain)
+        self._admission = ports.tracks.admission
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request; its trace is finished however this ends."""
@@ -73,6 +100,8 @@ class Handler:
                 )
             finally:
                 trace.finished(exchange.outcome)
+                if exchange.tally is not None:
+                    exchange.tally.ended(exchange.outcome)
         if self._around.drain.draining and not response.prepared:
             response.force_close()
         return response
@@ -87,6 +116,8 @@ class Handler:
         if request.method != served.method:
             refusal = Refusal(405, ErrorType.INVALID_REQUEST, f"{served.label} takes {served.method} only")
             return exchange.refuse(refusal, headers={"Allow": served.method})
+        if self._admission is not None and (turned := self._turned(exchange, self._admission)) is not None:
+            return turned
         if routing is None:
             return exchange.refuse(
                 Refusal(503, ErrorType.OVERLOADED, "this proxy has no configuration yet; send the request again")
@@ -101,35 +132,80 @@ class Handler:
             asked_for = await self._ask(exchange, routing, caller, served.operation, query, share)
         if isinstance(asked_for, web.StreamResponse):
             return asked_for
-        answered, provider = asked_for
-        return await Relay(exchange, answered, provider, self._around.drain, share.held).run()
+        return await Relay(exchange, asked_for, self._around.drain, share.held).run()
+
+    def _turned(self, exchange: Exchange, admission: Admission) -> web.Response | None:
+        """Return the answer to a request that this canary pod does not take, or None when it does."""
+        live, routing = self._ports.live, self._ports.live.routing
+        fleet = None if routing is None else routing.fleet
+        found = admission.admit(exchange.request.headers, fleet, live.head, confirmed=live.confirmed)
+        if isinstance(found, Admitted) and self._around.drain.draining:
+            found = Turned(
+                Refusal(503, ErrorType.OVERLOADED, "this proxy is stopping; send the request again"),
+                TrackReason.CANARY_DRAINING,
+            )
+        if isinstance(found, Turned):
+            return _turn(exchange, found)
+        exchange.admitted = found
+        exchange.marks = {names.HEADER_TRACK: Track.CANARY, names.HEADER_ROLLOUT: found.rollout}
+        exchange.trace.admitted(found.policy, found.split.revision)
+        return None
+
+    def _tested(self, exchange: Exchange, caller: Caller) -> Mapping[str, Split]:
+        """Return the rollouts whose audience the caller is in, unless they ask for stable."""
+        live = self._ports.live
+        head = live.head
+        if self._deciding is None or head is None or not head.rollouts or not live.confirmed:
+            return {}
+        if exchange.request.headers.get(names.HEADER_TRACK, "").strip().lower() == Track.STABLE:
+            return {}
+        return {policy: split for policy, split in head.rollouts.items() if caller.actor in split.testers}
 
     def _models(self, exchange: Exchange, routing: Routing, caller: Caller, asked: str | None) -> web.Response:
+        """Answer about models; a tester also sees those that only candidates serve."""
+        rollouts = self._tested(exchange, caller)
         if asked is None:
-            return exchange.answer(model_list(routing.models(caller.namespace)))
-        route = routing.resolve(caller.namespace, asked)
+            return exchange.answer(model_list(visible(routing, rollouts, caller.namespace)))
+        route = seen(routing, rollouts, caller.namespace, asked)
         return exchange.refuse(route) if isinstance(route, Refusal) else exchange.answer(model_info(route.model.name))
 
     async def _ask(
         self, exchange: Exchange, routing: Routing, caller: Caller, operation: Operation, query: str, share: Share
-    ) -> tuple[Answered, Provider] | web.Response:
+    ) -> Passing | web.Response:
         """Read the request and find who answers it. The body is this method's own: it must not outlive it."""
         headers, limit = exchange.request.headers, routing.fleet.limits.max_request_bytes
         drain = self._around.drain
         body = await read_body(exchange.request, share, drain, limit=limit, seconds=self._bodies.seconds)
         size = share.held
         if isinstance(body, Refusal):
+            if exchange.admitted is not None and body.type is ErrorType.OVERLOADED:
+                exchange.marks[HEADER_REFUSED] = TrackReason.CANARY_OVERLOADED
             refused = exchange.refuse(body, request_bytes=size)
             refused.force_close()  # what is left of the body is no next request
             return refused
         head = read_head(body)
         if isinstance(head, Refusal):
             return exchange.refuse(head, request_bytes=size)
-        route = routing.resolve(caller.namespace, head.model, headers.get(HEADER_HINT))
+        live = self._ports.live
+        routing = live.routing or routing  # a body can take longer than a change
+        if exchange.admitted is not None and self._admission is not None:
+            still = self._admission.carried(exchange.admitted.rollout, live.head, confirmed=live.confirmed)
+            if isinstance(still, Turned):
+                return _turn(exchange, still, size)
+            routing = under(routing, still.policy, still.split)
+        hint = headers.get(HEADER_HINT)
+        route = routing.resolve(caller.namespace, head.model, hint)
+        if self._deciding is not None and (now := live.head) is not None and now.rollouts:
+            asked = Asked(caller, head.model, hint, body, head.stream, route)
+            canary = await self._deciding.canary(exchange, asked, routing, now, confirmed=live.confirmed)
+            if isinstance(canary, Refusal):
+                return exchange.refuse(canary, request_bytes=size)
+            if canary is not None:
+                return canary
         if isinstance(route, Refusal):
             return exchange.refuse(route, request_bytes=size)
         provider, model = route.provider, route.model
-        exchange.trace.routed(route, self._ports.live.revision, streaming=head.stream)
+        exchange.trace.routed(route, live.revision, streaming=head.stream)
         if provider.forbidden is not None:
             message = f"LLMProvider {provider.label} cannot be used: {provider.forbidden}"
             return exchange.refuse(Refusal(502, ErrorType.API, message, retry=False), request_bytes=size)
@@ -138,7 +214,20 @@ class Handler:
             body = replace_model(body, wanted)
         private = routing.fleet.allowances.private_addresses
         call = Call(provider, operation, query, tuple(headers.items()), body, private)
-        answered = await Attempts(self._around, call, caller, exchange.trace).answer()
+        attempts = Attempts(self._around, call, caller, exchange.trace)
+        answered = await attempts.answer()
+        if exchange.tally is not None:
+            exchange.tally.notes = attempts.notes
+        if exchange.admitted is not None and (notes := attempts.notes.header()) is not None:
+            exchange.marks[HEADER_NOTES] = notes
         if isinstance(answered, Refusal):
             return exchange.refuse(answered, request_bytes=size)
-        return answered, provider
+        return from_upstream(exchange, answered, provider)
+
+
+def _turn(exchange: Exchange, turned: Turned, size: int = 0) -> web.Response:
+    """Answer what this canary pod does not take, in a way that the stable pod understands."""
+    exchange.marks = {} if turned.reason is None else {HEADER_REFUSED: turned.reason}
+    response = exchange.refuse(turned.refusal, request_bytes=size)
+    response.force_close()  # the body, as far as it was not read, is no next request
+    return response

@@ -41,13 +41,18 @@ _ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _MODEL: Final = re.compile(r"((?:/claude)?/v1/models/)([^/]+)")
 
 
+def path_of(target: str) -> str:
+    """Return a request target without scheme and host, which it has in absolute form."""
+    return _ABSOLUTE.sub("", target, count=1)
+
+
 def served_at(target: str) -> Served | None:
     """Return what is served at a path that is not in ``SERVED`` as it stands.
 
     That is a request target in absolute form, which every server must understand (RFC 9112, section 3.2.2), and one
     model. Paths are taken as they are: no dots, double slashes or escapes lead anywhere else.
     """
-    path = _ABSOLUTE.sub("", target, count=1)
+    path = path_of(target)
     served = SERVED.get(path)
     if served is None and (match := _MODEL.fullmatch(path)) is not None:
         return Served(match[1] + "{model}", "GET", None, unquote(match[2]))

@@ -9,16 +9,17 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from headgate_api.snapshot import CredentialPointer
+from headgate_api.snapshot import CredentialPointer, Head
 from headgate_proxy.anthropic.usage import ResponseFacts
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.routing.provider import Route
 from headgate_proxy.routing.routing import Routing
 from headgate_proxy.selection.states import Exhausted, Failure, Fallback, Held, Selection
+from headgate_proxy.tracks.decide import Decision
 
 
 class Live(Protocol):
-    """The configuration in use; both values change together, between two steps of the event loop."""
+    """The configuration in use; its values change together, between two steps of the event loop."""
 
     @property
     def routing(self) -> Routing | None:
@@ -28,17 +29,25 @@ class Live(Protocol):
     def revision(self) -> str | None:
         """Return the revision of the snapshot that ``routing`` was built from."""
 
+    @property
+    def head(self) -> Head | None:
+        """Return the head that names that snapshot and the rollouts under way."""
+
+    @property
+    def confirmed(self) -> bool:
+        """Tell whether the weights of the head may be believed now."""
+
 
 class Credentials(Protocol):
     """Credentials held in memory."""
 
     def get(self, pointer: CredentialPointer) -> Held | None:
-        """Return what is held for the pointer's path, without I/O: its version may differ while a newer one is being read."""
+        """Return what is held for the pointer, without I/O: while it is being read, what the one before it had."""
 
     async def reread(self, pointer: CredentialPointer) -> Held | None:
-        """Ask Vault once for the path's newest version, after a 401; return it, or what is held when Vault does not answer.
+        """Ask Vault once for what is newest, after a 401; return it, or what is held when Vault does not answer.
 
-        Bounded by a deadline, single-flight per path, and never raises: None means that nothing is held.
+        Bounded by a deadline, single-flight per pointer, and never raises: None means that nothing is held.
         """
 
 
@@ -77,6 +86,18 @@ class RequestTrace(Protocol):
 
     def routed(self, route: Route, revision: str | None, *, streaming: bool) -> None:
         """Note where the request goes, on which snapshot, and whether the client asked for a stream."""
+
+    def decided(self, decision: Decision) -> None:
+        """Note on which track a rollout lets the request go."""
+
+    def relaying(self, decision: Decision) -> AbstractContextManager[None]:
+        """Return the context in which the request is relayed, so that the instrumented session's span has its parent."""
+
+    def not_relayed(self, instead: Decision) -> None:
+        """Note that no canary pod took the request: stable serves it, for the reason that ``instead`` gives."""
+
+    def admitted(self, policy: str, revision: str) -> None:
+        """Note, on a canary pod, the rollout that the request was relayed for."""
 
     def selected(self, decision: Selection | Exhausted) -> None:
         """Note one decision of selection.

@@ -1,22 +1,20 @@
-"""Passes an upstream response on to the client, byte for byte and piece by piece, no faster than the client reads."""
+"""Passes a response on to the client, byte for byte and piece by piece, no faster than the client reads."""
 
 import ssl
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
 import aiohttp
 from aiohttp import web
 
-from headgate_api import names
 from headgate_proxy.anthropic.errors import ErrorType, Refusal, sse_error
 from headgate_proxy.anthropic.readers import StreamReader, reader_for
-from headgate_proxy.edge.attempts import Answered
 from headgate_proxy.edge.drain import Drain
-from headgate_proxy.edge.exchange import SERVER, Exchange
+from headgate_proxy.edge.exchange import Exchange
+from headgate_proxy.edge.passing import Passing
 from headgate_proxy.edge.ports import Outcome
-from headgate_proxy.routing.provider import Provider
-from headgate_proxy.selection.explain import fallback_header
-from headgate_proxy.upstream.response_headers import client_headers
+from headgate_proxy.tracks.endpoints import Lease
 
 _BODILESS: Final = frozenset({204, 304})
 
@@ -49,23 +47,20 @@ class _Response(web.StreamResponse):
 class Relay:
     """The second half of one request: a response on its way to the client."""
 
-    def __init__(
-        self, exchange: Exchange, answered: Answered, provider: Provider, drain: Drain, request_bytes: int
-    ) -> None:
+    def __init__(self, exchange: Exchange, passing: Passing, drain: Drain, request_bytes: int) -> None:
         self._exchange = exchange
-        self._answered = answered
-        self._provider = provider
+        self._passing = passing
         self._drain = drain
         self._request_bytes = request_bytes
-        upstream = answered.response
-        self._reader = reader_for(upstream.headers.get("Content-Type", ""), upstream.headers.get("Content-Encoding"))
+        source = passing.response
+        self._reader = reader_for(source.headers.get("Content-Type", ""), source.headers.get("Content-Encoding"))
         self._sent = 0
         self._writing = False
         self._end: _End | None = None
 
     async def run(self) -> web.StreamResponse:
         """Return the response after everything has been written; the exchange's outcome is set however this ends."""
-        upstream = self._answered.response
+        upstream = self._passing.response
         response = self._begin()
         try:
             self._exchange.trace.first_byte(upstream.status)
@@ -82,20 +77,14 @@ class Relay:
             else:
                 upstream.close()
             self._exchange.outcome = self._outcome()
+            if self._passing.lease is not None:
+                self._end_lease(self._passing.lease)
         return response
 
     def _begin(self) -> web.StreamResponse:
-        upstream, selection = self._answered.response, self._answered.selection
-        headers = client_headers(upstream.headers.items(), selection.held.secret)
-        headers.setdefault("server", SERVER)
-        headers[names.HEADER_REQUEST_ID] = self._exchange.request_id
-        headers[names.HEADER_PROVIDER] = self._provider.label
-        headers[names.HEADER_AUTH_MODE] = selection.mode
-        reasons = fallback_header(selection)
-        if reasons:
-            headers[names.HEADER_FALLBACK_REASON] = reasons
-        response = _Response(status=upstream.status, reason=upstream.reason, headers=headers)
-        response.head_waits = bool(self._answered.head) or upstream.content.total_bytes > 0
+        upstream = self._passing.response
+        response = _Response(status=upstream.status, reason=upstream.reason, headers=self._passing.headers)
+        response.head_waits = bool(self._passing.head) or upstream.content.total_bytes > 0
         if upstream.content_length is not None and upstream.status not in _BODILESS:
             response.content_length = upstream.content_length
         if self._drain.draining:
@@ -103,9 +92,12 @@ class Relay:
         return response
 
     async def _pass_on(self, response: web.StreamResponse) -> _End:
-        content, idle = self._answered.response.content, self._provider.spec.timeouts.idle_seconds
-        piece = self._answered.head
-        feed, write = self._reader.feed, response.write
+        content, idle = self._passing.response.content, self._passing.idle_seconds
+        piece = self._passing.head
+        feed: Callable[[bytes], None] = self._reader.feed
+        write = response.write
+        if self._exchange.tally is not None:
+            feed = self._exchange.tally.watching(feed)
         try:
             async with self._drain.limit(idle) as limit:
                 while True:
@@ -133,7 +125,7 @@ class Relay:
         request, words = self._exchange.request, _LAST_WORDS.get(end)
         if not self._writing and request.transport is not None:
             request.writer.send_headers()  # where they waited for a piece that never came
-        whole = self._answered.response.content_length is None
+        whole = self._passing.response.content_length is None
         if words is not None and whole and self._reader.at_boundary and not self._writing:
             await response.write(sse_error(words, self._exchange.request_id))
             response.force_close()
@@ -141,13 +133,21 @@ class Relay:
         elif request.transport is not None:
             request.transport.abort() if end is _End.CLIENT_SLOW else request.transport.close()
 
+    def _end_lease(self, lease: Lease) -> None:
+        if self._end is _End.COMPLETE:
+            lease.worked()
+        elif self._end in (_End.UPSTREAM_BROKE, _End.UPSTREAM_SLOW):
+            lease.failed()
+        else:
+            lease.left()
+
     def _outcome(self) -> Outcome:
         facts, end = self._reader.facts, self._end
         error = facts.error_type
         if end is not None and (words := _LAST_WORDS.get(end)) is not None:
             error = words.type
         return Outcome(
-            self._answered.response.status,
+            self._passing.response.status,
             error_type=error,
             facts=facts,
             streaming=isinstance(self._reader, StreamReader),

@@ -3,14 +3,17 @@
 Children are looked up once per label set and kept, since a request touches several of them.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final, Generic, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from headgate_api.names import METRIC_PREFIX
+from headgate_api.snapshot import Head
 from headgate_proxy.selection.states import Failure, Fallback, Selection, Skipped
 from headgate_proxy.telemetry.record import Record
+from headgate_proxy.tracks.decide import Decision
 
 PREFIX: Final = f"{METRIC_PREFIX}proxy_"
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -31,6 +34,12 @@ class _Family(Generic[_M]):
             child = cast("_M", self._metric.labels(*labels))
             self._children[labels] = child
         return child
+
+    def keep(self, wanted: Callable[[tuple[str, ...]], bool]) -> None:
+        """Drop the children whose labels are not wanted any more."""
+        for labels in [labels for labels in self._children if not wanted(labels)]:
+            del self._children[labels]
+            self._metric.remove(*labels)
 
 
 class ProxyMetrics:
@@ -74,6 +83,22 @@ class ProxyMetrics:
         )
         self._truncated = counter("truncated", "Responses that broke off after their first byte.", "provider")
         self._disconnected = counter("client_disconnects", "Clients that left before the end.", "provider")
+        self._decisions = counter(
+            "track_decisions",
+            "Requests that a rollout governs, by the track they went on and why.",
+            "policy",
+            "revision",
+            "track",
+            "reason",
+        )
+        self._relayed = counter(
+            "relayed_requests", "Requests that a canary pod answered for this one.", "policy", "revision", "status"
+        )
+        self._not_relayed = counter(
+            "relay_failures", "Why a canary pod did not take a request.", "policy", "revision", "reason"
+        )
+        self._ejections = counter("canary_ejections", "Canary pods that kept failing and were left alone for a while.")
+        self._rollouts: frozenset[tuple[str, str]] = frozenset()
         self._snapshot_failures = counter("snapshot_failures", "Why configuration was not taken up.", "reason")
         self._credential_failures = counter("credential_failures", "Why credentials were not read.", "reason")
         self._report_failures = counter("report_failures", "Why reports did not reach the broker.", "reason")
@@ -130,6 +155,9 @@ class ProxyMetrics:
         outcome = record.outcome
         if outcome is None or record.ended is None:
             return
+        if record.relayed and record.policy is not None and record.rollout is not None:
+            self._relayed(record.policy, record.rollout, str(outcome.status)).inc()
+            return  # the canary pod counts it as its own
         provider, model, mode = record.provider, record.model, record.mode
         self._requests(record.path, provider, model, str(outcome.status), mode, record.track).inc()
         self._duration(provider, "true" if record.streaming else "false").observe(record.ended - record.started)
@@ -147,6 +175,27 @@ class ProxyMetrics:
             ):
                 if count:
                     self._tokens(provider, model, mode, kind).inc(count)
+
+    def decided(self, decision: Decision) -> None:
+        """Count the track that a request goes on."""
+        self._decisions(decision.policy, decision.split.revision, decision.track, decision.reason).inc()
+
+    def not_relayed(self, instead: Decision) -> None:
+        """Count a request that no canary pod took."""
+        self._not_relayed(instead.policy, instead.split.revision, instead.reason).inc()
+
+    def canary_ejected(self) -> None:
+        """Count a canary pod that is left alone for a while."""
+        self._ejections().inc()
+
+    def follow(self, head: Head) -> None:
+        """Drop the series of rollouts that ended before the head before this one: every scrape has seen their last count."""
+        now = frozenset((policy, split.revision) for policy, split in head.rollouts.items())
+        if now != self._rollouts:
+            kept = now | self._rollouts
+            for family in (self._decisions, self._relayed, self._not_relayed):
+                family.keep(lambda labels: (labels[0], labels[1]) in kept)
+            self._rollouts = now
 
     def snapshot_failed(self, reason: str) -> None:
         """Count a failure to take up configuration."""

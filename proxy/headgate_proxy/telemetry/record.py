@@ -6,11 +6,16 @@ from headgate_proxy.callers.caller import Caller
 from headgate_proxy.edge.ports import Outcome
 from headgate_proxy.routing.provider import Route
 from headgate_proxy.selection.states import Fallback, Selection, Skipped
+from headgate_proxy.tracks.decide import Decision
 
 
 @dataclass(slots=True)
 class Record:
-    """One request. Times are monotonic seconds; ``skipped`` holds each reason once, in order."""
+    """One request. Times are monotonic seconds; ``skipped`` holds each reason once, in order.
+
+    ``rollout`` is the revision of ``policy``'s rollout that governs the request; ``relayed``: a canary pod serves it, and
+    counts it.
+    """
 
     request_id: str
     method: str
@@ -25,6 +30,10 @@ class Record:
     selection: Selection | None = None
     skipped: list[Skipped] = field(default_factory=list)
     fallbacks: list[Fallback] = field(default_factory=list)
+    policy: str | None = None
+    rollout: str | None = None
+    decision: Decision | None = None
+    relayed: bool = False
     attempts: int = 0
     first_byte: float | None = None
     open_stream: bool = False

@@ -46,6 +46,11 @@ class _Line(msgspec.Struct, kw_only=True):
     provider: _Maybe = UNSET
     model: _Maybe = UNSET
     revision: str | msgspec.UnsetType | None = UNSET
+    policy: _Maybe = UNSET
+    rollout: _Maybe = UNSET
+    decision: _Maybe = UNSET
+    decision_reason: _Maybe = UNSET
+    sticky_source: _Maybe = UNSET
     streaming: bool | msgspec.UnsetType = UNSET
     auth_mode: _Maybe = UNSET
     account: _Maybe = UNSET
@@ -101,6 +106,8 @@ class RequestLog:
             line.model = record.route.model.name
             line.revision = record.revision
             line.streaming = record.streaming
+        if record.policy is not None and record.rollout is not None:
+            self._add_rollout(line, record, record.policy, record.rollout)
         if record.selection is not None:
             line.auth_mode = record.selection.mode.value
             if record.selection.account is not None:
@@ -116,10 +123,17 @@ class RequestLog:
         if record.ended is not None:
             line.duration_seconds = round(record.ended - record.started, _DIGITS)
         if record.outcome is not None:
-            self._add_outcome(line, record.outcome)
+            self._add_outcome(line, record.outcome, relayed=record.relayed)
         return line
 
-    def _add_outcome(self, line: _Line, outcome: Outcome) -> None:
+    def _add_rollout(self, line: _Line, record: Record, policy: str, rollout: str) -> None:
+        line.policy, line.rollout = policy, rollout
+        if (decision := record.decision) is not None:
+            line.decision, line.decision_reason = decision.track.value, decision.reason.value
+            if decision.source is not None:
+                line.sticky_source = decision.source
+
+    def _add_outcome(self, line: _Line, outcome: Outcome, *, relayed: bool) -> None:
         line.status = outcome.status
         line.request_bytes = outcome.request_bytes
         line.response_bytes = outcome.response_bytes
@@ -133,12 +147,15 @@ class RequestLog:
         facts = outcome.facts
         if facts is not None:
             usage = facts.usage
-            line.usage = _Usage(
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.cache_read_input_tokens,
-                usage.cache_creation_input_tokens,
-            )
+            if (
+                not relayed
+            ):  # the pod that serves a request tells what it used: summing up lines must not count it twice
+                line.usage = _Usage(
+                    usage.input_tokens,
+                    usage.output_tokens,
+                    usage.cache_read_input_tokens,
+                    usage.cache_creation_input_tokens,
+                )
             if facts.model is not None:
                 foreign["response_model"] = facts.model
             if facts.message_id is not None:

@@ -1,7 +1,8 @@
 """A sampled request: the same events as spans.
 
 The tree is the SERVER span ``chat {model}`` with, in order, ``headgate.select``, the CLIENT span of the instrumented
-session, and for a fallback ``headgate.fallback``, another ``headgate.select`` and another CLIENT span.
+session, and for a fallback ``headgate.fallback``, another ``headgate.select`` and another CLIENT span. Where a rollout decides,
+``headgate.track`` comes first; a relayed request then has one CLIENT span, and the rest of the tree is the canary pod's.
 """
 
 from contextlib import AbstractContextManager
@@ -22,6 +23,7 @@ from headgate_proxy.telemetry.metrics import ProxyMetrics
 from headgate_proxy.telemetry.record import Record
 from headgate_proxy.telemetry.requestlog import RequestLog
 from headgate_proxy.telemetry.trace import PlainTrace
+from headgate_proxy.tracks.decide import Decision
 
 _MESSAGES = "/v1/messages"
 
@@ -88,6 +90,34 @@ class SampledTrace(PlainTrace):
             self._span.update_name(f"{semconv.OPERATION_CHAT} {route.asked}")
         self._span.set_attributes(attributes)
 
+    def decided(self, decision: Decision) -> None:
+        """Make a span of the decision."""
+        super().decided(decision)
+        attributes: dict[str, Any] = _rollout(decision.policy, decision.split.revision) | {
+            semconv.TRACK_DECIDED: decision.track.value,
+            semconv.TRACK_REASON: decision.reason.value,
+        }
+        if decision.source is not None:
+            attributes[semconv.STICKY_SOURCE] = decision.source
+        self._tracer.start_span(semconv.SPAN_TRACK, context=self._context, attributes=attributes).end()
+        self._span.set_attributes(attributes)
+
+    def relaying(self, decision: Decision) -> AbstractContextManager[None]:
+        """Return the context in which the instrumented session finds its parent span; the canary pod continues the trace."""
+        return self._current()
+
+    def not_relayed(self, instead: Decision) -> None:
+        """Note a relay that did not come about as an event of the request's span."""
+        super().not_relayed(instead)
+        attributes = {semconv.TRACK_DECIDED: instead.track.value, semconv.TRACK_REASON: instead.reason.value}
+        self._span.set_attributes(attributes)
+        self._span.add_event(semconv.EVENT_NOT_RELAYED, {semconv.TRACK_REASON: instead.reason.value})
+
+    def admitted(self, policy: str, revision: str) -> None:
+        """Note the rollout that the request was relayed for."""
+        super().admitted(policy, revision)
+        self._span.set_attributes(_rollout(policy, revision))
+
     def selected(self, decision: Selection | Exhausted) -> None:
         """Make a span of the decision, with what was passed over and why."""
         super().selected(decision)
@@ -116,6 +146,9 @@ class SampledTrace(PlainTrace):
     def upstream(self, selection: Selection) -> AbstractContextManager[None]:
         """Return the context in which the instrumented session finds its parent span."""
         super().upstream(selection)
+        return self._current()
+
+    def _current(self) -> AbstractContextManager[None]:
         # Nothing of this concerns the CLIENT span's own end: the session ends it.
         return trace.use_span(  # type: ignore[return-value]
             self._span, end_on_exit=False, record_exception=False, set_status_on_exception=False
@@ -163,6 +196,10 @@ class SampledTrace(PlainTrace):
         if outcome.status >= 500 or outcome.truncated:
             span.set_status(Status(StatusCode.ERROR, outcome.error_type))
         span.end()
+
+
+def _rollout(policy: str, revision: str) -> dict[str, Any]:
+    return {semconv.POLICY: policy, semconv.ROLLOUT: revision}
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:

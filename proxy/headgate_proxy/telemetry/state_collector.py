@@ -32,6 +32,7 @@ class StateCollector(Collector):
             yield GaugeMetricFamily(
                 PREFIX + "snapshot_age_seconds", "Since the control plane last confirmed the snapshot.", value=age
             )
+        yield from self._rollouts()
         ages = GaugeMetricFamily(
             PREFIX + "credential_age_seconds", "Since it was read from Vault.", labels=["path", "version"]
         )
@@ -46,3 +47,19 @@ class StateCollector(Collector):
         for pointer, problem in self._credentials.missing.items():
             missing.add_metric([pointer.path, str(pointer.version), problem.partition(":")[0]], 1)
         yield missing
+
+    def _rollouts(self) -> Iterator[Metric]:
+        weights = GaugeMetricFamily(
+            PREFIX + "rollout_weight_percent", "The canary's share in force.", labels=["policy", "revision"]
+        )
+        stale = GaugeMetricFamily(
+            PREFIX + "rollout_weight_stale",
+            "1 while the weight counts as 0, since nobody confirms it.",
+            labels=["policy", "revision"],
+        )
+        confirmed, head = self._live.confirmed, self._live.head
+        for policy, split in head.rollouts.items() if head is not None else ():
+            weights.add_metric([policy, split.revision], split.weight / 100 if confirmed else 0)
+            stale.add_metric([policy, split.revision], 0 if confirmed else 1)
+        yield weights
+        yield stale

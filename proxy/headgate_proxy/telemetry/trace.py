@@ -12,6 +12,7 @@ from headgate_proxy.selection.states import Exhausted, Failure, Fallback, Select
 from headgate_proxy.telemetry.metrics import ProxyMetrics
 from headgate_proxy.telemetry.record import Record
 from headgate_proxy.telemetry.requestlog import RequestLog
+from headgate_proxy.tracks.decide import Decision, Track
 
 _NOTHING: Final = contextlib.nullcontext()
 
@@ -48,6 +49,26 @@ class PlainTrace:
         self._record.route = route
         self._record.revision = revision
         self._record.streaming = streaming
+
+    def decided(self, decision: Decision) -> None:
+        """Note on which track the request goes."""
+        record = self._record
+        record.policy, record.rollout, record.decision = decision.policy, decision.split.revision, decision
+        record.relayed = decision.track is Track.CANARY
+        self._metrics.decided(decision)
+
+    def relaying(self, decision: Decision) -> AbstractContextManager[None]:
+        """Return the context of one relay."""
+        return _NOTHING
+
+    def not_relayed(self, instead: Decision) -> None:
+        """Note that stable serves what no canary pod took."""
+        self._record.decision, self._record.relayed = instead, False
+        self._metrics.not_relayed(instead)
+
+    def admitted(self, policy: str, revision: str) -> None:
+        """Note the rollout that the request was relayed for."""
+        self._record.policy, self._record.rollout = policy, revision
 
     def selected(self, decision: Selection | Exhausted) -> None:
         """Note one decision of selection."""

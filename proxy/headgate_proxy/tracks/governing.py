@@ -55,9 +55,10 @@ def governing(
     return None
 
 
-def visible(routing: Routing, rollouts: Mapping[str, Split], namespace: str, actor: str) -> tuple[str, ...]:
-    """Return the models that a caller may use, sorted: testers see what the candidates they test would serve."""
-    tested = {policy: split for policy, split in rollouts.items() if actor in split.testers}
+def visible(routing: Routing, tested: Mapping[str, Split], namespace: str) -> tuple[str, ...]:
+    """Return the models that a tester of these rollouts may use, sorted: those that the candidates would serve."""
+    if not tested:
+        return routing.models(namespace)
     names = set(routing.models(namespace))
     for policy, split in tested.items():
         names.update(under(routing, policy, split).models(namespace))

@@ -21,6 +21,7 @@ from headgate_api.snapshot import (
     AccountForm,
     CredentialPointer,
     FleetSettings,
+    Head,
     ProviderEntry,
     ProviderForm,
     Snapshot,
@@ -32,6 +33,7 @@ from headgate_proxy.edge.server import Edge, EdgeSettings
 from headgate_proxy.routing.routing import Routing
 from headgate_proxy.selection.states import Exhausted, Failure, Fallback, Held, Selection
 from headgate_proxy.selection.verdicts import Verdicts
+from headgate_proxy.tracks.decide import Decision
 
 API_KEY = "emulated-api-key"
 OAUTH = "emulated-oauth-token"
@@ -85,6 +87,8 @@ class Memory:
 class Configuration:
     routing: Routing | None = None
     revision: str | None = "r-test"
+    head: Head | None = None
+    confirmed: bool = True
 
 
 @dataclass
@@ -105,6 +109,16 @@ class Trace:
     def authenticated(self, caller: object) -> None: ...
 
     def routed(self, route: object, revision: str | None, *, streaming: bool) -> None: ...
+
+    def decided(self, decision: Decision) -> None: ...
+
+    @contextmanager
+    def relaying(self, decision: Decision) -> Iterator[None]:
+        yield
+
+    def not_relayed(self, instead: Decision) -> None: ...
+
+    def admitted(self, policy: str, revision: str) -> None: ...
 
     def selected(self, decision: Selection | Exhausted) -> None:
         self.decisions.append(decision)
