@@ -17,14 +17,16 @@ from headgate_operator.credentials.executor import Executor
 from headgate_operator.credentials.metrics import CredentialMetrics
 from headgate_operator.credentials.store import Store
 from headgate_operator.delivery.published import Published, programmed_in
+from headgate_operator.delivery.publisher import Publisher
 from headgate_operator.edge import ReportedEdge
 from headgate_operator.engine.engine import Engine
-from headgate_operator.engine.keys import Key
+from headgate_operator.engine.keys import SNAPSHOT, Key
 from headgate_operator.engine.owned import watch_owned
 from headgate_operator.engine.progress import Progress
 from headgate_operator.engine.touch import Neighbours, needs_look
 from headgate_operator.engine.watching import Watching
 from headgate_operator.events import Events
+from headgate_operator.fleet.certificates import Certificates
 from headgate_operator.fleet.defaults import apply_default_fleet
 from headgate_operator.fleet.reconciler import FleetReconciler
 from headgate_operator.fleet.signing_keys import SigningKeySource
@@ -124,7 +126,7 @@ class Operator:
         self._services.reports.begin_term()
         self._services.published.begin_term()
         certificates = self._new_certificates()
-        self._engine = engine = self._new_engine()
+        self._engine = engine = self._new_engine(certificates)
         self._metrics.leader.set(1)
         try:
             async with asyncio.TaskGroup() as group:
@@ -138,12 +140,18 @@ class Operator:
             self._engine = None
             self._metrics.leader.set(0)
 
-    def _new_engine(self) -> Engine:
+    def _new_engine(self, certificates: Certificates) -> Engine:
+        publisher = Publisher(
+            self._services,
+            keys=SigningKeySource(self._kube, self._clock),
+            broker_url=self._settings.broker_address(self._broker.port),
+            metrics=self._metrics,
+        )
         fleets = FleetReconciler(
             self._services,
             proxy=self._settings.proxy,
-            keys=SigningKeySource(self._kube, self._clock),
-            broker_url=self._settings.broker_address(self._broker.port),
+            publisher=publisher,
+            certificates=certificates,
             metrics=self._metrics,
         )
         services = self._services
@@ -168,6 +176,7 @@ class Operator:
                     self._kube, store, executor, edge, self._redactor, services.guards
                 ),
                 ProxyFleet.KIND: fleets,
+                SNAPSHOT: publisher,
             },
             sweep=self._sweep,
             clock=self._clock,

@@ -66,6 +66,7 @@ class OperatorSettings:
                 vault_auth=vault_settings.auth,
                 vault_auth_path=vault_settings.auth_path,
                 vault_role=env.text("HEADGATE_PROXY_VAULT_ROLE", vault.PROXY_ROLE),
+                vault_canary_role=env.text("HEADGATE_PROXY_VAULT_CANARY_ROLE", vault.CANARY_ROLE),
                 vault_ca_config_map=env.optional("HEADGATE_PROXY_VAULT_CA_CONFIGMAP"),
                 log_level=level,
             ),

@@ -95,9 +95,12 @@ def caller_of(review: Mapping[str, Any]) -> Caller:
 
 def authorize(caller: Caller, *, namespace: str, fleet: str, pod: str) -> None:
     """Raise Refused (403) unless the caller is this pod of this fleet, in the operator's namespace."""
-    wanted = f"system:serviceaccount:{namespace}:{names.proxy_name(fleet)}"
-    if caller.username != wanted:
-        raise Refused(403, "Forbidden", f"{caller.username} may not report for fleet {fleet}; only {wanted} may")
+    accounts = (names.proxy_name(fleet), names.canary_name(fleet))
+    wanted = tuple(f"system:serviceaccount:{namespace}:{account}" for account in accounts)
+    if caller.username not in wanted:
+        raise Refused(
+            403, "Forbidden", f"{caller.username} may not report for fleet {fleet}; only {' and '.join(wanted)} may"
+        )
     if caller.pod != pod:
         raise Refused(
             403, "Forbidden", f"the token is bound to pod {caller.pod or '(none)'}, so it cannot report for pod {pod}"

@@ -53,8 +53,12 @@ class Reports:
             del self._received[key]
 
     def revisions(self, fleet: str) -> dict[str, str | None]:
-        """Return {pod: revision in use} of the fleet's live proxies."""
-        return {r.report.pod: r.report.revision for r in self._live() if r.report.fleet == fleet}
+        """Return {pod: revision in use} of the fleet's live stable proxies; canaries come and go with rollouts."""
+        return {
+            r.report.pod: r.report.revision
+            for r in self._live()
+            if r.report.fleet == fleet and r.report.track == "stable"
+        }
 
     def heads(self, fleet: str) -> dict[str, str | None]:
         """Return {pod: digest of the head in use} of the fleet's live proxies."""

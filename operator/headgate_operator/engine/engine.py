@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from headgate_api.clock import Clock
-from headgate_api.resources import ProxyFleet
+from headgate_api.resources import ProxyFleet, RolloutPolicy
 from headgate_operator.credentials.executor import Unsettled
-from headgate_operator.engine.keys import Key
+from headgate_operator.engine.keys import SNAPSHOT, Key
 from headgate_operator.engine.progress import Progress
 from headgate_operator.engine.queue import WorkQueue
 from headgate_operator.engine.reconciler import Reconciler
@@ -24,8 +24,9 @@ from headgate_runtime.vault_errors import VaultUnavailable
 WORKERS: Final = 4
 SWEEP_SECONDS: Final = 30.0
 RECONCILE_SECONDS: Final = 60.0
-FLEET_DEBOUNCE_SECONDS: Final = 0.05
-"""Applying ten providers at once makes one snapshot, not ten."""
+OWN_QUEUE: Final[Mapping[str, float]] = {ProxyFleet.KIND: 0.05, RolloutPolicy.KIND: 0.0, SNAPSHOT: 0.01}
+"""Kinds with a queue and a worker of their own, and how long a look waits for others to join it (ten providers applied at
+once make one snapshot, not ten). They ask Vault nothing, and must not wait behind objects that do."""
 _PASSING: Final = (Conflict, NotLeading, KubeUnavailable, VaultUnavailable, Unsettled, TimeoutError)
 """Failures that pass by themselves: one line in the log, no traceback."""
 
@@ -33,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 class Engine:
-    """Runs the reconcilers over two work queues."""
+    """Runs the reconcilers over work queues: one for objects with credentials, one for each kind that must not wait."""
 
     def __init__(
         self,
@@ -49,13 +50,14 @@ class Engine:
         self._clock = clock
         self._progress = progress
         self._metrics = metrics
-        self._objects, self._fleets = WorkQueue(), WorkQueue()
+        self._objects = WorkQueue()
+        self._own = {kind: WorkQueue() for kind in OWN_QUEUE if kind in reconcilers}
 
     def enqueue(self, keys: Iterable[Key]) -> None:
-        """Ask for a look at these objects as soon as a worker is free; at fleets a moment later."""
+        """Ask for a look at these objects as soon as a worker is free; at fleets and their heads a moment later."""
         for key in keys:
             if key.kind in self._reconcilers:
-                self._queue_of(key).add(key, delay=FLEET_DEBOUNCE_SECONDS if key.kind == ProxyFleet.KIND else 0)
+                self._queue_of(key).add(key, delay=OWN_QUEUE.get(key.kind, 0))
         self._measure()
 
     async def run(self) -> None:
@@ -64,12 +66,14 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._sweep_forever())
-                group.create_task(self._work(self._fleets))
+                for queue in self._own.values():
+                    group.create_task(self._work(queue))
                 for _ in range(WORKERS):
                     group.create_task(self._work(self._objects))
         finally:
             self._objects.close()
-            self._fleets.close()
+            for queue in self._own.values():
+                queue.close()
             self._progress.term_ended()
             self._metrics.queue_depth.set(0)
 
@@ -87,11 +91,10 @@ class Engine:
             await asyncio.sleep(SWEEP_SECONDS)
 
     def _queue_of(self, key: Key) -> WorkQueue:
-        """Return the queue of a key: fleets ask Vault nothing, and must not wait behind objects that do."""
-        return self._fleets if key.kind == ProxyFleet.KIND else self._objects
+        return self._own.get(key.kind, self._objects)
 
     def _measure(self) -> None:
-        self._metrics.queue_depth.set(self._objects.depth + self._fleets.depth)
+        self._metrics.queue_depth.set(self._objects.depth + sum(queue.depth for queue in self._own.values()))
 
     async def _work(self, queue: WorkQueue) -> None:
         while True:

@@ -1,7 +1,10 @@
 """What the work queue holds: the name of an object to look at, never the object."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
+
+SNAPSHOT: Final = "Snapshot"
+"""The kind of key that asks for the head of a fleet (of that name) and nothing more: the fast lane of a rollback."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,49 +1,54 @@
 """Reconciles one ProxyFleet: applies its manifests, publishes its snapshot, tells how far both have come."""
 
 import asyncio
-import logging
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from headgate_api import names
 from headgate_api.reasons import ConditionReason, ConditionType
-from headgate_api.resources import LLMProvider, ProxyFleet, ProxyFleetStatus, SubscriptionAccount
+from headgate_api.resources import ProxyFleet, ProxyFleetStatus
 from headgate_api.resources.base import Observation
-from headgate_api.snapshot import Head, SnapshotError, pack
-from headgate_operator.delivery.assemble import assemble
-from headgate_operator.delivery.publish import collect, publish
-from headgate_operator.delivery.published import forms
+from headgate_api.resources.proxyfleet import CanaryStatus
+from headgate_api.revisions import FleetBundle
+from headgate_operator.delivery.publish import collect
+from headgate_operator.delivery.publisher import Publisher
 from headgate_operator.engine.keys import Key
-from headgate_operator.fleet.manifests import ProxySettings, manifests, selector_of
+from headgate_operator.fleet.canary import Canary, canary_of, stable_of, tracks_of, usable
+from headgate_operator.fleet.certificates import Certificates, FleetCertificate
+from headgate_operator.fleet.manifests import ProxySettings, Tracks, manifests
 from headgate_operator.fleet.rollout import unfinished
-from headgate_operator.fleet.signing_keys import SigningKeySource
 from headgate_operator.fleet.status import FleetView, fleet_status, not_served
 from headgate_operator.metrics import Metrics
-from headgate_operator.reading import Unreadable, read, readable, say_so
+from headgate_operator.reading import Unreadable, read, say_so
+from headgate_operator.revisions.bundles import Form
+from headgate_operator.revisions.guard import Guard
+from headgate_operator.revisions.held import Held
+from headgate_operator.revisions.shown import stable_condition
 from headgate_operator.services import Services
 from headgate_runtime.kube import KubeError, Object
-from headgate_runtime.kube_kinds import DEPLOYMENT, LLM_PROVIDER, POD, PROXY_FLEET, SUBSCRIPTION_ACCOUNT
+from headgate_runtime.kube_kinds import DEPLOYMENT, POD, PROXY_FLEET
 
 LOOK_AGAIN_SECONDS: Final = 10.0
-_log = logging.getLogger(__name__)
 
 
 class FleetReconciler:
-    """The Reconciler of ProxyFleets; ``broker_url`` is what proxies are told to report to."""
+    """The Reconciler of ProxyFleets."""
 
     def __init__(
         self,
         services: Services,
         *,
         proxy: ProxySettings,
-        keys: SigningKeySource,
-        broker_url: str,
+        publisher: Publisher,
+        certificates: Certificates,
         metrics: Metrics,
     ) -> None:
         self._services = services
         self._kube = services.kube
+        self._held = Held(services.kube, services.guards, services.revisions)
         self._proxy = proxy
-        self._keys = keys
-        self._broker_url = broker_url
+        self._publisher = publisher
+        self._certificates = certificates
         self._metrics = metrics
 
     async def reconcile(self, key: Key) -> float | None:
@@ -63,40 +68,27 @@ class FleetReconciler:
         if key.namespace != self._services.namespace:
             await self._write(body, fleet, not_served(fleet, self._services.namespace, now))
             return None
-        problem = await self._publish(body, fleet)
-        problem = await self._apply(body) or problem
-        view = await self._observe(fleet, problem)
+        # Published first: what proxies wait for must not wait for manifests and certificates.
+        look = await self._publisher.publish(body, fleet)
+        certificate = await self._certificates.ensure(fleet, body)
+        if not self._publisher.trusts(fleet.metadata.name, certificate.trust_bundle):
+            look = await self._publisher.publish(body, fleet, certificate.trust_bundle)
+        canary = canary_of(fleet, look.guard, look.rollouts)
+        problem = await self._apply(body, tracks_of(fleet, look.guard, canary), certificate) or look.problem
+        view = await self._observe(fleet, look.guard, canary, certificate.condition, problem)
         status = fleet_status(fleet, view, now)
         await self._write(body, fleet, status)
+        await self._held.release_fleet(fleet, look.rollouts, look.guard)
         await collect(self._kube, key.namespace, now)
         return LOOK_AGAIN_SECONDS
 
-    async def _publish(self, body: Object, fleet: ProxyFleet) -> Observation | None:
-        providers, accounts, keys = await asyncio.gather(
-            self._kube.list(LLM_PROVIDER), self._kube.list(SUBSCRIPTION_ACCOUNT), self._keys.current()
-        )
-        snapshot = assemble(fleet, readable(LLMProvider, providers), readable(SubscriptionAccount, accounts), keys)
-        try:
-            revision, chunks = await asyncio.to_thread(pack, snapshot)
-        except SnapshotError as error:
-            message = f"the snapshot cannot be packed: {error}; shorten the largest LLMProvider or SubscriptionAccount"
-            return Observation(ConditionType.SNAPSHOT_DELIVERED, False, ConditionReason.SPEC_INVALID, message)
-        head = Head(revision=revision, chunks=tuple(sorted(chunks)), broker_url=self._broker_url)
-        # Known before it is written: a proxy may report the new revision before the write has returned to us.
-        self._services.published.record(fleet.metadata.name, revision, forms(snapshot))
-        self._services.fence()
-        if await publish(self._kube, body, head, chunks):
-            self._metrics.snapshots.labels(fleet.metadata.name).inc()
-            _log.info("A snapshot is published", extra={"fleet": fleet.metadata.name, "revision": revision})
-        self._metrics.snapshot_objects.labels(fleet.metadata.name, LLMProvider.KIND).set(len(snapshot.providers))
-        self._metrics.snapshot_objects.labels(fleet.metadata.name, SubscriptionAccount.KIND).set(len(snapshot.accounts))
-        return None
-
-    async def _apply(self, body: Object) -> Observation | None:
+    async def _apply(self, body: Object, tracks: Tracks, certificate: FleetCertificate) -> Observation | None:
         kind = ""
         try:
-            for manifest in manifests(body, self._proxy):
+            for manifest in manifests(body, self._proxy, tracks, secret=certificate.secret):
                 kind = manifest["kind"]
+                if kind == DEPLOYMENT.kind and certificate.condition.status is False:
+                    continue  # no pod is to begin without a certificate; those that run go on
                 self._services.fence()
                 await self._kube.apply(manifest)
         except KubeError as error:
@@ -111,28 +103,41 @@ class FleetReconciler:
             return Observation(ConditionType.SNAPSHOT_DELIVERED, False, ConditionReason.SPEC_INVALID, message)
         return None
 
-    async def _observe(self, fleet: ProxyFleet, problem: Observation | None) -> FleetView:
+    async def _observe(
+        self, fleet: ProxyFleet, guard: Guard, canary: Canary, certificate: Observation, problem: Observation | None
+    ) -> FleetView:
         namespace, name = fleet.key
-        selector = ",".join(f"{k}={v}" for k, v in selector_of(name).items())
-        deployment, pods = await asyncio.gather(
-            self._kube.get(DEPLOYMENT, namespace, f"headgate-proxy-{name}"),
-            self._kube.list(POD, namespace, label_selector=selector),
+        deployment, found = await asyncio.gather(
+            self._kube.get(DEPLOYMENT, namespace, names.proxy_name(name)),
+            self._kube.list(POD, namespace, label_selector=f"{names.LABEL_FLEET}={name}"),
         )
-        existing = {p["metadata"]["name"]: _created(p) for p in pods if not p["metadata"].get("deletionTimestamp")}
+        pods = [pod for pod in found if track_of(pod) == "stable"]
+        present = {p["metadata"]["name"]: _created(p) for p in pods if not p["metadata"].get("deletionTimestamp")}
         reports, published = self._services.reports, self._services.published
-        reports.retain(name, existing)
+        reports.retain(name, (pod["metadata"]["name"] for pod in found))
         oldest = reports.oldest(name)
         self._metrics.report_age.labels(name).set(-1 if oldest is None else oldest)
         status = (deployment or {}).get("status") or {}
+        stable = stable_of(fleet, guard)
         return FleetView(
             replicas=status.get("replicas", 0),
             ready_replicas=status.get("readyReplicas", 0),
             revision=published.revision(name),
-            pods=existing,
+            pods=present,
             revisions=reports.revisions(name),
             settling=published.settling,
             rollout=unfinished(deployment, pods, fleet.spec.replicas),
             problem=problem,
+            image=image_of(stable),
+            canary=CanaryStatus(
+                replicas=canary.replicas,
+                ready_replicas=len(usable(found, canary)),
+                image=image_of(canary.form) if canary.replicas else None,
+                lane=canary.lane,
+            ),
+            certificate=certificate,
+            guarded=stable_condition(guard),
+            unpromoted=stable is None,
         )
 
     async def _refuse(self, unreadable: Unreadable, now: datetime) -> None:
@@ -160,6 +165,16 @@ class FleetReconciler:
         if before is None or (before.status, before.reason) != (ready.status, ready.reason):
             kind: Literal["Normal", "Warning"] = "Normal" if ready.status == "True" else "Warning"
             await self._services.events.emit(body, kind, ready.reason, "Reconcile", ready.message)
+
+
+def track_of(pod: Object) -> str | None:
+    """Return the track that a pod (given as JSON) belongs to."""
+    return (pod["metadata"].get("labels") or {}).get(names.LABEL_TRACK)
+
+
+def image_of(form: Form | None) -> str | None:
+    """Return the image of a fleet's form."""
+    return form.bundle.image if form is not None and isinstance(form.bundle, FleetBundle) else None
 
 
 def _created(pod: Any) -> datetime:

@@ -8,8 +8,8 @@ from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.report import SILENT_AFTER_SECONDS
 from headgate_api.resources import ProxyFleet, ProxyFleetStatus
 from headgate_api.resources.base import Observation, merge_conditions
-from headgate_api.resources.proxyfleet import SnapshotStatus
-from headgate_operator.fleet.manifests import selector_of
+from headgate_api.resources.proxyfleet import CanaryStatus, SnapshotStatus
+from headgate_operator.fleet.pods import selector_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,13 @@ class FleetView:
     """How far a rollout is that has not come to its end."""
     problem: Observation | None = None
     """Why manifests or snapshot could not be written."""
+    image: str | None = None
+    canary: CanaryStatus | None = None
+    certificate: Observation | None = None
+    guarded: Observation | None = None
+    """The condition Stable of a fleet that a policy guards."""
+    unpromoted: bool = False
+    """No image was ever promoted, so there is no stable track."""
 
 
 def not_served(fleet: ProxyFleet, namespace: str, now: datetime) -> ProxyFleetStatus:
@@ -42,7 +49,8 @@ def fleet_status(fleet: ProxyFleet, view: FleetView, now: datetime) -> ProxyFlee
     available = _available(fleet, view)
     delivered = _delivered(fleet, view, snapshot)
     rolling = _rolling(view)
-    worst = next((o for o in (available, delivered, rolling) if o.status is not True), None)
+    parts = (*((view.certificate,) if view.certificate is not None else ()), available, delivered, rolling)
+    worst = next((o for o in parts if o.status is not True), None)
     ready = Observation(
         ConditionType.READY,
         worst is None,
@@ -51,7 +59,8 @@ def fleet_status(fleet: ProxyFleet, view: FleetView, now: datetime) -> ProxyFlee
         if worst is None
         else worst.message,
     )
-    status = _status(fleet, [ready, available, delivered], now)
+    shown = [o for o in (ready, available, delivered, view.certificate, view.guarded) if o is not None]
+    status = _status(fleet, shown, now)
     return status.model_copy(
         update={
             "replicas": view.replicas,
@@ -59,6 +68,8 @@ def fleet_status(fleet: ProxyFleet, view: FleetView, now: datetime) -> ProxyFlee
             "ready": f"{view.ready_replicas}/{fleet.spec.replicas}",
             "selector": ",".join(f"{k}={v}" for k, v in sorted(selector_of(fleet.metadata.name).items())),
             "snapshot": snapshot,
+            "image": view.image,
+            "canary": view.canary,
         }
     )
 
@@ -91,6 +102,8 @@ def _snapshot(fleet: ProxyFleet, view: FleetView, now: datetime) -> SnapshotStat
 
 def _available(fleet: ProxyFleet, view: FleetView) -> Observation:
     wanted, ready = fleet.spec.replicas, view.ready_replicas
+    if view.unpromoted and view.guarded is not None:
+        return Observation(ConditionType.AVAILABLE, False, view.guarded.reason, view.guarded.message)
     if ready >= wanted:
         return Observation(
             ConditionType.AVAILABLE, True, ConditionReason.AVAILABLE, f"{ready} of {wanted} proxies are ready"

@@ -10,7 +10,7 @@ SETTINGS = ProxySettings("https://vault.example:8200", "headgate", "kubernetes",
 
 
 def made(settings: ProxySettings = SETTINGS, **spec: Any) -> dict[str, dict[str, Any]]:
-    return {m["kind"]: m for m in manifests(fleet_body(**spec), settings)}
+    return {m["kind"]: m for m in manifests(fleet_body(**spec), settings) if "canary" not in m["metadata"]["name"]}
 
 
 def pod(**spec: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def test_each_audience_has_a_token_of_its_own_and_there_is_no_default_token() ->
         for source in volume.get("projected", {}).get("sources", [])
         if "serviceAccountToken" in source
     }
-    assert audiences == {None, "vault", "headgate-broker"}
+    assert audiences == {None, "vault", "headgate-broker", "headgate-relay"}
 
 
 def test_the_pod_fits_the_restricted_pod_security_standard() -> None:
