@@ -80,7 +80,7 @@ def start_operator(cluster: Cluster, rights: None, tmp_path: Path) -> Iterator[C
             log = stack.enter_context((folder / "log").open("wb"))
             command = [str(Path(sys.executable).with_name("headgate")), "operator"]
             process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
-            started.append(OperatorProcess(process, name, admin, broker, folder / "log"))
+            started.append(OperatorProcess(process, name, admin, broker, folder / "log", cluster))
             return started[-1]
 
         yield start

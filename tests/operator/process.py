@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,8 +12,10 @@ from typing import Any, TypeVar
 
 import httpx
 
+from headgate_api import names
 from headgate_dev.cluster import Cluster
 from headgate_dev.release import NAMESPACE
+from headgate_runtime.trusting_tls import client_context
 
 _T = TypeVar("_T")
 
@@ -41,6 +44,7 @@ class OperatorProcess:
     admin: int
     broker: int
     log: Path
+    cluster: Cluster
 
     def end(self, *, seconds: float = 20.0) -> int:
         """Ask it to stop and return its exit status."""
@@ -67,7 +71,20 @@ class OperatorProcess:
 
     def report(self, token: str | None, **body: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx.post(f"http://127.0.0.1:{self.broker}/v1/report", json=body, headers=headers, timeout=10)
+        return self.ask("POST", json=body, headers=headers)
+
+    def ask(self, method: str, **request: Any) -> httpx.Response:
+        """Ask the broker, which is reached by address and checked by name, as proxies do."""
+        url = f"https://127.0.0.1:{self.broker}/v1/report"
+        context = until(self._trusted, what="the broker's authority")
+        named = {"sni_hostname": names.broker_server_name(NAMESPACE)}
+        with httpx.Client(verify=context, timeout=10, trust_env=False) as client:
+            return client.request(method, url, extensions=named, **request)
+
+    def _trusted(self) -> ssl.SSLContext | None:
+        found = ("get", "configmap", names.CA_SECRET, "-n", NAMESPACE, "-o", r"jsonpath={.data.ca\.crt}")
+        bundle = self.cluster.kubectl(*found, check=False)
+        return client_context(bundle) if bundle else None
 
 
 def head(cluster: Cluster, fleet: str = "default") -> dict[str, Any] | None:

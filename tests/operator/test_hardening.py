@@ -132,10 +132,11 @@ def test_a_chunk_two_fleets_share_outlives_the_one_that_made_it(cluster: Cluster
 def test_the_broker_survives_what_is_no_report(cluster: Cluster, start_operator: Start) -> None:
     operator = start_operator()
     until(operator.leads, what="a leader")
-    url = f"http://127.0.0.1:{operator.broker}/v1/report"
     for content in (b"", b"{", b"[" * 100_000, b"\xff", b'{"fleet": 1}'):
-        answer = httpx.post(url, content=content, headers={"authorization": "Bearer x.y.z"}, timeout=10)
+        answer = operator.ask("POST", content=content, headers={"authorization": "Bearer x.y.z"})
         assert answer.status_code == 401
         assert answer.json()["error"]["reason"] == "Unauthenticated"
-    assert httpx.post(url, headers={"authorization": "Bearer " + "x" * 20_000}, timeout=10).status_code in (400, 401)
-    assert httpx.get(url, timeout=10).status_code == 405
+    assert operator.ask("POST", headers={"authorization": "Bearer " + "x" * 20_000}).status_code in (400, 401)
+    assert operator.ask("GET").status_code == 405
+    plain = httpx.get(f"http://127.0.0.1:{operator.broker}/v1/report", timeout=10)
+    assert (plain.status_code, plain.json()["error"]["message"]) == (400, "the broker speaks TLS; use https://")

@@ -19,13 +19,13 @@ GOOD = {
 
 def test_what_a_pod_has_is_enough() -> None:
     settings = OperatorSettings.from_env(GOOD)
-    assert settings.broker_address(8090) == "http://10.0.0.7:8090"
+    assert settings.broker_address(8090) == "https://10.0.0.7:8090"
     assert settings.proxy.vault_address == "https://vault.example:8200"
     assert settings.default_fleet is None
 
 
 def test_an_ipv6_pod_is_reached_by_a_valid_url() -> None:
-    assert OperatorSettings.from_env(GOOD | {"HEADGATE_POD_IP": "fd00::7"}).broker_address(1) == "http://[fd00::7]:1"
+    assert OperatorSettings.from_env(GOOD | {"HEADGATE_POD_IP": "fd00::7"}).broker_address(1) == "https://[fd00::7]:1"
 
 
 def test_a_given_broker_url_and_proxy_vault_address_win() -> None:
@@ -44,6 +44,7 @@ def test_a_given_broker_url_and_proxy_vault_address_win() -> None:
         ("HEADGATE_POD_NAME", ""),
         ("HEADGATE_POD_IP", ""),
         ("HEADGATE_PORT_BROKER", "many"),
+        ("HEADGATE_BROKER_URL", "http://broker.example"),
         ("HEADGATE_VAULT_ADDR", ""),
         ("HEADGATE_LOG_LEVEL", "LOUD"),
         ("HEADGATE_DEFAULT_FLEET", "{"),
