@@ -139,8 +139,8 @@ def _missing(metric: str, pair: Pair, needed: int, *, both: bool) -> str:
     tracks = {"canary": pair.canary, "stable": pair.stable} if both else {"canary": pair.canary}
     if metric == "CostPerRequest" and (track := next((t for t, c in tracks.items() if _unpriced(c, needed)), None)):
         return (
-            f"is not known: none of {tracks[track].requests} {track} requests used a model of the built-in price list; set "
-            "spec.models[].pricing of the LLMProvider"
+            f"is not known: of {tracks[track].requests} {track} requests none has a known cost; if they were answered, their "
+            "model is not in the built-in price list: set spec.models[].pricing of the LLMProvider"
         )
     counted = {track: measure(metric, counts).samples for track, counts in tracks.items()}
     missing = [f"{track} {samples} of {needed}" for track, samples in counted.items() if samples < needed]

@@ -203,8 +203,8 @@ def test_cost_without_prices_names_the_field_to_set() -> None:
     judged = verdict(Metric(name="CostPerRequest", max=1), unpriced)
     assert judged.outcome == "Insufficient"
     assert judged.message == (
-        "CostPerRequest is not known: none of 50 canary requests used a model of the built-in price list; "
-        "set spec.models[].pricing of the LLMProvider"
+        "CostPerRequest is not known: of 50 canary requests none has a known cost; if they were answered, their model is "
+        "not in the built-in price list: set spec.models[].pricing of the LLMProvider"
     )
     early = verdict(Metric(name="CostPerRequest", max=1), whole(TrackCounts(requests=3, costed=3)))
     assert "canary 3 of 20 requests of known cost" in early.message
