@@ -45,7 +45,8 @@ def prepare(folder: Path, upstream: str) -> str:
     revision, chunks = pack(_snapshot(upstream, pointer, _jwks(key)))
     KeptSnapshot(state).save(Head(revision=revision, chunks=tuple(chunks)), chunks)
     credentials = KeptCredentials(state)
-    credentials.save(Entry(Held(Secret("bench-upstream-key"), frozenset({upstream}), pointer.path, pointer.version)))
+    held = Held(Secret("bench-upstream-key"), frozenset({upstream}), pointer.path, pointer.version)
+    credentials.save((pointer.path, pointer.version), Entry(held))
     credentials.save_session(VaultSession(Secret("bench-vault-token"), SystemClock().now()))
     kubeconfig = {
         "apiVersion": "v1",
