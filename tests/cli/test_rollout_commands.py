@@ -108,7 +108,7 @@ class TestApprove:
         self, guarded: Guarded, capsys: pytest.CaptureFixture[str]
     ) -> None:
         carol = guarded.person("carol", "get", "patch")
-        operator = answering(guarded, names.ANNOTATION_APPROVE, lambda by: _counted(by))
+        operator = answering(guarded, names.ANNOTATION_APPROVE, _counted)
         assert guarded.run("approve", "careful", "--revision", AWAITED, "--wait", "20") == 0
         operator.join()
         out = capsys.readouterr().out
@@ -160,6 +160,10 @@ class TestApprove:
             (objects.idle(), "no rollout is under way"),
             (objects.idle() | {"rejected": objects.CONTENT}, "`release` tries it again"),
             (objects.weighing(), "is at step 2 (Weight), Analysing. it goes on by itself"),
+            (
+                objects.awaiting() | {"step": objects.step(0, "Approval", "CandidateNotReady")},
+                "is at step 0 (Approval), CandidateNotReady. it goes on by itself",
+            ),
         ],
     )
     def test_where_nothing_is_awaited_it_says_why(
@@ -230,6 +234,25 @@ class TestApprove:
             assert approve.run(arguments, api, console) == 0
         assert guarded.annotations()[names.ANNOTATION_APPROVE] == AWAITED
 
+    def test_an_approval_that_was_set_too_early_is_set_anew(self, guarded: Guarded) -> None:
+        early = {"approve": AWAITED, "by": "headgate-dev-admin", "reason": "WrongStep", "message": "too early"}
+        for annotation, value in ((names.ANNOTATION_APPROVE, AWAITED), (names.ANNOTATION_APPROVED_BY, early["by"])):
+            where = ("rolloutpolicy/careful", "-n", guarded.namespace)
+            guarded.cluster.kubectl("annotate", *where, f"{annotation}={value}")
+        guarded.write(objects.awaiting() | {"ignoredApproval": early})
+
+        def play() -> None:
+            deadline = time.monotonic() + 30
+            while names.ANNOTATION_APPROVE in guarded.annotations():
+                assert time.monotonic() < deadline
+            guarded.write(objects.awaiting())
+            answering(guarded, names.ANNOTATION_APPROVE, _counted).join()
+
+        operator = threading.Thread(target=play)
+        operator.start()
+        assert guarded.run("approve", "careful", "--yes", "--wait", "20") == 0
+        operator.join()
+
     def test_what_the_api_server_refuses_is_said_as_a_sentence(
         self, guarded: Guarded, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -268,6 +291,16 @@ class TestAbort:
         assert json.loads(capsys.readouterr().out)["outcome"] == "Aborted"
         assert guarded.annotations()[names.ANNOTATION_ABORT] == objects.REVISION
 
+    def test_a_rollout_that_ended_otherwise_before_is_no_success(
+        self, guarded: Guarded, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        operator = answering(
+            guarded, names.ANNOTATION_ABORT, lambda _: objects.idle() | {"history": [objects.ended("Promoted")]}
+        )
+        assert guarded.run("abort", "careful", "--wait", "20") == 1
+        operator.join()
+        assert "ended before it could be aborted: Promoted" in capsys.readouterr().out
+
     def test_there_must_be_something_to_abort_and_it_must_be_the_one_named(
         self, guarded: Guarded, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -291,14 +324,31 @@ class TestPauseAndResume:
         assert guarded.run("resume", "careful") == 1
         assert "is not paused" in capsys.readouterr().err
 
-    def test_what_analysis_paused_is_not_resumed_by_an_annotation(
+    def test_what_analysis_paused_is_resumed_only_when_asked_expressly(
         self, guarded: Guarded, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        state = objects.weighing(nextAction="abort it, or approve it again")
-        state["rollout"]["heldByFailure"] = True
-        guarded.write(state)
+        guarded.write(_held_by_failure("PausedOnFailure"))
         assert guarded.run("resume", "careful") == 1
-        assert "by its analysis. abort it, or approve it again" in capsys.readouterr().err
+        assert "paused by its analysis" in capsys.readouterr().err
+        assert guarded.annotations() == {}
+        operator = answering(guarded, names.ANNOTATION_PAUSE, lambda _: _held_by_failure("Paused"))
+        assert guarded.run("resume", "careful", "--anyway", "--wait", "20") == 0
+        operator.join()
+        assert guarded.annotations() == {}
+
+    def test_a_hold_that_the_operator_does_not_hand_over_stays(
+        self, guarded: Guarded, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        guarded.write(_held_by_failure("PausedOnFailure"))
+        assert guarded.run("resume", "careful", "--anyway", "--wait", "0.3") == 1
+        assert "does not show Paused within 0.3 s" in capsys.readouterr().err
+
+
+def _held_by_failure(shown: str) -> dict[str, Any]:
+    state = objects.weighing()
+    state["rollout"]["heldByFailure"] = True
+    state["conditions"].append(objects.condition("Paused", "True", shown))
+    return state
 
 
 class TestRelease:
@@ -321,8 +371,11 @@ class TestRelease:
         }
         guarded.cluster.apply({"apiVersion": "headgate.dev/v1alpha1", **provider, "spec": spec})
         assert guarded.run("release", "llmprovider/anthropic") == 1
+        assert "RolloutPolicy careful guards LLMProvider" in capsys.readouterr().err
+        guarded.cluster.kubectl("delete", "rolloutpolicy/careful", "-n", guarded.namespace)
+        assert guarded.run("release", "llmprovider/anthropic") == 1
         assert "holds nothing back" in capsys.readouterr().err
-        message = f'set the annotation {names.ANNOTATION_RELEASE}: "{objects.CONTENT}" or revert the change'
+        message = f"revert the spec, or release it: annotate it {names.ANNOTATION_RELEASE}={objects.CONTENT}"
         held = {"conditions": [objects.condition("Stable", "False", "CandidateHeld", message)]}
         guarded.write(held, "anthropic", "llmprovider")
         assert guarded.run("release", "llmprovider/anthropic") == 0

@@ -6,12 +6,13 @@ from typing import Final
 from headgate_api import names
 from headgate_cli import command
 from headgate_cli.cluster.api import Api
-from headgate_cli.console import Console, Refusal
+from headgate_cli.console import REFUSED, Console, Refusal
 from headgate_cli.rollout import read
 from headgate_cli.rollout.annotate import annotate, outcome
 from headgate_cli.rollout.subject import Subject
 
 PENDING: Final = "Pending"
+ABORTED: Final = "Aborted"
 
 
 def main(argv: list[str]) -> int:
@@ -40,15 +41,21 @@ def run(arguments: argparse.Namespace, api: Api, console: Console) -> int:
     word = outcome(
         api, console, arguments.namespace, arguments.policy, arguments.wait, lambda now: ended(now, revision)
     )
-    message = (
-        f"{revision} is withdrawn: stable serves everyone; the same content is tried again only after a change or `release`"
-        if word is not None
-        else f"the abort of {revision} is set, but the operator has not taken it up within {arguments.wait:g} s; see whether it "
-        "runs. Proxies count a weight that is not confirmed for 5 minutes as 0"
-    )
+    message = _said(word, revision, arguments.wait)
     console.say(message)
     console.emit({"abort": revision, "outcome": word or PENDING, "message": message})
-    return 0
+    return 0 if word in (ABORTED, None) else REFUSED
+
+
+def _said(word: str | None, revision: str, seconds: float) -> str:
+    if word is None:
+        return (
+            f"the abort of {revision} is set, but the operator has not taken it up within {seconds:g} s; see whether it runs. "
+            "Proxies count a weight that nobody confirms for 5 minutes as 0"
+        )
+    if word != ABORTED:
+        return f"{revision} ended before it could be aborted: {word}"
+    return f"{revision} is withdrawn: stable serves everyone; the same content is tried again only after a change or `release`"
 
 
 def _runs(now: Subject, revision: str) -> bool:
@@ -59,4 +66,4 @@ def ended(now: Subject, revision: str) -> str | None:
     """Return how the rollout ended; None while it has not."""
     if _runs(now, revision):
         return None
-    return next((entry.outcome for entry in now.policy.status.history if entry.revision == revision), "Aborted")
+    return next((entry.outcome for entry in now.policy.status.history if entry.revision == revision), ABORTED)

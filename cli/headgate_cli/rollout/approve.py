@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace, api: Api, console: Console) -> int:
     console.say(shown(subject, _changes(api, subject), console))
     _consent(arguments, console, awaited)
     annotations = {names.ANNOTATION_APPROVE: awaited, names.ANNOTATION_APPROVED_BY: me}
+    if annotations.items() <= subject.policy.metadata.annotations.items():
+        subject, body = _taken_back(arguments, api, console, subject, body)
     annotate(api, subject, body, annotations, lambda now: now.awaited == awaited)
     for warning in api.warnings:
         console.warn(f"warning: {warning}")
@@ -145,6 +147,17 @@ def _consent(arguments: argparse.Namespace, console: Console, awaited: str) -> N
         )
     if not console.confirmed(f"Approve {awaited}?"):
         raise Refusal("nothing was approved")
+
+
+def _taken_back(
+    arguments: argparse.Namespace, api: Api, console: Console, subject: Subject, body: Object
+) -> tuple[Subject, Object]:
+    """Remove an approval that stands already and was ignored: it is judged again only when it is set anew."""
+    removed = dict.fromkeys((names.ANNOTATION_APPROVE, names.ANNOTATION_APPROVED_BY))
+    annotate(api, subject, body, removed, lambda _: True)
+    where = (arguments.namespace, arguments.policy)
+    outcome(api, console, *where, arguments.wait, lambda now: None if now.policy.status.ignored_approval else PENDING)
+    return read.subject(api, *where)
 
 
 def judge(now: Subject, awaited: str, me: str) -> str | None:

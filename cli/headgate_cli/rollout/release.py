@@ -66,6 +66,12 @@ def _policy(arguments: argparse.Namespace, api: Api, name: str) -> tuple[str, st
 
 def _object(arguments: argparse.Namespace, api: Api, kind: Kind, name: str) -> tuple[str, str]:
     label = f"{kind.kind} {arguments.namespace}/{name}"
+    guard = next(
+        (each for each in read.subjects(api, arguments.namespace) if each.policy.spec.guards(kind.kind, name)), None
+    )
+    if guard is not None:
+        policy = guard.policy.metadata.name
+        raise Refusal(f"RolloutPolicy {policy} guards {label}: `release {policy}` tries again what it withdrew")
     for _ in range(3):
         body = api.get(kind, arguments.namespace, name)
         if body is None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from headgate_api.reasons import ConditionReason
 from headgate_api.resources.base import Condition
 from headgate_api.resources.rolloutpolicy import ApprovalRecord, RolloutPolicy, RolloutPolicySpec, Step
 
@@ -34,6 +35,10 @@ class Subject:
         """Return the ``<revision>/<step>`` that an approval must name now; None when none is awaited."""
         status = self.policy.status
         if status.rollout is None or status.step is None or status.step.kind != "Approval":
+            return None
+        if (
+            status.step.reason != ConditionReason.AWAITING_APPROVAL
+        ):  # enough agreed already, or there is nothing to agree to yet
             return None
         return f"{status.rollout.revision}/{status.step.index}"
 

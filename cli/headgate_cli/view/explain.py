@@ -91,8 +91,11 @@ def _at_step(subject: Subject, rollout: RolloutStatus, step: StepStatus) -> Hold
     actions = _approving(subject, rollout) if step.kind == "Approval" else []
     if mend := _MENDS.get(step.reason):
         actions.append(Action(*mend))
+    if rollout.held_by_failure:
+        resume = f"kubectl headgate resume {_name(subject)} --anyway   goes on in spite of the verdicts"
+        actions.append(Action("whoever may change the policy", resume))
     if not actions:
-        actions.append(Action("nobody needs to do anything", step.next_action))
+        actions.append(Action("what comes next", step.next_action))
     actions.append(Action(_APPROVER, f"kubectl headgate abort {_name(subject)}   withdraws the change at once"))
     return Hold(step.reason, step.message, step.since, step.deadline, actions)
 
