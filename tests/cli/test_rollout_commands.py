@@ -359,6 +359,26 @@ class TestRelease:
         assert guarded.run("release", "careful") == 0
         assert guarded.annotations() == {names.ANNOTATION_RELEASE: objects.CONTENT}
 
+    def test_content_that_was_released_and_withdrawn_again_is_released_anew(self, guarded: Guarded) -> None:
+        where = ("rolloutpolicy/careful", "-n", guarded.namespace)
+        guarded.cluster.kubectl("annotate", *where, f"{names.ANNOTATION_RELEASE}={objects.CONTENT}")
+        guarded.write(objects.idle() | {"rejected": objects.CONTENT, "released": objects.CONTENT})
+        removed: list[bool] = []
+
+        def play() -> None:
+            deadline = time.monotonic() + 30
+            while names.ANNOTATION_RELEASE in guarded.annotations():
+                assert time.monotonic() < deadline
+            removed.append(True)
+            guarded.write(objects.idle() | {"rejected": objects.CONTENT})
+
+        operator = threading.Thread(target=play)
+        operator.start()
+        assert guarded.run("release", "careful") == 0
+        operator.join()
+        assert removed
+        assert guarded.annotations() == {names.ANNOTATION_RELEASE: objects.CONTENT}
+
     def test_held_content_of_a_provider_is_named_as_its_condition_says(
         self, guarded: Guarded, capsys: pytest.CaptureFixture[str]
     ) -> None:

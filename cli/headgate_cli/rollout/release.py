@@ -9,7 +9,8 @@ from headgate_cli import command
 from headgate_cli.cluster.api import Api
 from headgate_cli.console import USAGE, Console, Refusal
 from headgate_cli.rollout import read
-from headgate_cli.rollout.annotate import annotate
+from headgate_cli.rollout.annotate import annotate, outcome
+from headgate_cli.rollout.subject import Subject
 from headgate_runtime.kube_errors import Conflict
 from headgate_runtime.kube_kinds import LLM_PROVIDER, PROXY_FLEET, Kind
 
@@ -20,6 +21,8 @@ _KINDS: Final[dict[str, Kind]] = {
 }
 _HELD: Final = re.compile(rf"{re.escape(names.ANNOTATION_RELEASE)}\W+([0-9a-f]{{12}})")
 _REASON: Final = "CandidateHeld"
+_PATIENCE: Final = 10.0
+"""Seconds the operator may take to notice that a release was taken back."""
 
 
 def main(argv: list[str]) -> int:
@@ -40,7 +43,7 @@ def run(arguments: argparse.Namespace, api: Api, console: Console) -> int:
     """Release a policy's rejected content or an object's held one."""
     kind, slash, name = arguments.subject.partition("/")
     if not slash or kind.lower() in ("rolloutpolicy", "rolloutpolicies", "rollout"):
-        released, message = _policy(arguments, api, name or kind)
+        released, message = _policy(arguments, api, console, name or kind)
     elif kind.lower() in _KINDS:
         released, message = _object(arguments, api, _KINDS[kind.lower()], name)
     else:
@@ -53,15 +56,24 @@ def run(arguments: argparse.Namespace, api: Api, console: Console) -> int:
     return 0
 
 
-def _policy(arguments: argparse.Namespace, api: Api, name: str) -> tuple[str, str]:
+def _policy(arguments: argparse.Namespace, api: Api, console: Console, name: str) -> tuple[str, str]:
     subject, body = read.subject(api, arguments.namespace, name)
     rejected = subject.policy.status.rejected
     if rejected is None:
         raise Refusal(f"{subject.label} has withdrawn nothing that could be tried again")
     _same(subject.label, rejected, arguments.revision)
+    if subject.policy.metadata.annotations.get(names.ANNOTATION_RELEASE) == rejected:
+        # It was released once already, and withdrawn again: each release is used once, so it must be set anew.
+        annotate(api, subject, body, {names.ANNOTATION_RELEASE: None}, lambda _: True)
+        outcome(api, console, arguments.namespace, name, _PATIENCE, _forgotten)
+        subject, body = read.subject(api, arguments.namespace, name)
     annotations = {names.ANNOTATION_RELEASE: rejected}
     annotate(api, subject, body, annotations, lambda now: now.policy.status.rejected == rejected)
     return rejected, f"{rejected} is tried again, from its first step"
+
+
+def _forgotten(now: Subject) -> str | None:
+    return "Forgotten" if now.policy.status.released is None else None
 
 
 def _object(arguments: argparse.Namespace, api: Api, kind: Kind, name: str) -> tuple[str, str]:
