@@ -33,6 +33,13 @@ FLEET: dict[str, Any] = {
     "spec": {"image": "headgate:test", "allowedNamespaces": ["*"]},
 }
 
+POLICY: dict[str, Any] = {
+    "apiVersion": "headgate.dev/v1alpha1",
+    "kind": "RolloutPolicy",
+    "metadata": {"name": "claude"},
+    "spec": {"targets": [{"name": "anthropic"}], "steps": [{"weight": 100}]},
+}
+
 
 def changed(manifest: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """Return a copy with the field at the dotted path set (or removed, for None)."""
