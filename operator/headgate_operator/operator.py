@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from headgate_api.clock import Clock
 from headgate_api.redaction import Redactor
-from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
+from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount
 from headgate_operator.account.reconciler import AccountReconciler
+from headgate_operator.analysis.prometheus import Prometheus
 from headgate_operator.broker.authentication import Authenticator
 from headgate_operator.broker.reports import Reports
 from headgate_operator.broker.server import Broker, broker_tls
@@ -40,16 +41,26 @@ from headgate_operator.revisions.guards import Guards
 from headgate_operator.revisions.held import Held
 from headgate_operator.revisions.standing import Standing
 from headgate_operator.revisions.store import RevisionStore
+from headgate_operator.rollout.observe import Installation
+from headgate_operator.rollout.reconciler import RolloutReconciler
 from headgate_operator.services import Services
 from headgate_operator.settings import OperatorSettings
 from headgate_runtime.admin import Admin, Health
 from headgate_runtime.kube import Kube, KubeError, KubeUnavailable, Object
-from headgate_runtime.kube_kinds import CONFIG_MAP, DEPLOYMENT, LLM_PROVIDER, PROXY_FLEET, SUBSCRIPTION_ACCOUNT
+from headgate_runtime.kube_kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    LLM_PROVIDER,
+    PROXY_FLEET,
+    ROLLOUT_POLICY,
+    SUBSCRIPTION_ACCOUNT,
+)
 from headgate_runtime.vault import Vault
 
 _RETRY_SECONDS: Final = 2.0
 _SWEEPS_PER_FULL: Final = 10
 """Each sweep looks at what changed or waits; every tenth, and the first of a term, at everything."""
+_WATCHED: Final = (LLM_PROVIDER, SUBSCRIPTION_ACCOUNT, PROXY_FLEET, ROLLOUT_POLICY)
 _log = logging.getLogger(__name__)
 
 
@@ -177,6 +188,12 @@ class Operator:
                 ),
                 ProxyFleet.KIND: fleets,
                 SNAPSHOT: publisher,
+                RolloutPolicy.KIND: RolloutReconciler(
+                    services,
+                    Installation(authors=self._settings.authors_stamped),
+                    Prometheus(self._settings.prometheus_address, self._redactor),
+                    self._enqueue,
+                ),
             },
             sweep=self._sweep,
             clock=self._clock,
@@ -196,7 +213,7 @@ class Operator:
         )
 
     async def _list_all(self) -> list[Object]:
-        lists = await asyncio.gather(*(self._kube.list(k) for k in (LLM_PROVIDER, SUBSCRIPTION_ACCOUNT, PROXY_FLEET)))
+        lists = await asyncio.gather(*(self._kube.list(kind) for kind in _WATCHED))
         return [body for bodies in lists for body in bodies]
 
     async def _sweep(self) -> Iterable[Key]:
@@ -221,15 +238,18 @@ class Operator:
         self._enqueue(self._neighbours.seen(body, gone=gone))
 
     def _owned_changed(self, _: str, body: dict[str, Any]) -> None:
-        """Take an event about something a fleet owns. Chunks are shared, so each concerns every fleet."""
-        self._enqueue(self._neighbours.fleets)
+        """Take an event about something a fleet owns. Chunks are shared, so each concerns every fleet.
+
+        A canary that is ready, or a head that is published, is what rollouts under way wait for.
+        """
+        self._enqueue(self._neighbours.fleets | self._neighbours.rolling)
 
     def _reported(self, keys: set[Key]) -> None:
         """Take what a report concerns; a proxy that moved on concerns what it now serves otherwise."""
         touched = set(keys)
         for key in keys:
             if key.kind == ProxyFleet.KIND:
-                touched |= self._services.published.moved(key.name)
+                touched |= self._services.published.moved(key.name) | self._neighbours.rolling
         self._enqueue(touched)
 
     def _enqueue(self, keys: Iterable[Key]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from headgate_api.reasons import ConditionReason, ConditionType
-from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
+from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount
 from headgate_api.resources.base import Condition, Observation, Resource, merge_conditions, problem_of
 from headgate_operator.engine.keys import Key
 from headgate_runtime.kube import Kube, kind_of
@@ -21,6 +21,7 @@ _CONDITIONS: Final[Mapping[str, tuple[ConditionType, ...]]] = {
     LLMProvider.KIND: (ConditionType.READY, ConditionType.ACCEPTED),
     SubscriptionAccount.KIND: (ConditionType.READY,),
     ProxyFleet.KIND: (ConditionType.READY,),
+    RolloutPolicy.KIND: (ConditionType.READY, ConditionType.ACCEPTED),
 }
 _LEAVING: Final[Mapping[str, Mapping[str, Any]]] = {
     LLMProvider.KIND: {
@@ -30,6 +31,7 @@ _LEAVING: Final[Mapping[str, Mapping[str, Any]]] = {
         "auth": {"modes": ["APIKey"], "apiKey": {}},
     },
     SubscriptionAccount.KIND: {"providerRef": {"name": "unreadable"}, "owner": {"email": "the@owner"}},
+    RolloutPolicy.KIND: {"targets": [{"name": "unreadable"}], "steps": [{"weight": 100}]},
 }
 """What stands in for the spec of an object that leaves: its records are found by namespace and name alone."""
 _log = logging.getLogger(__name__)

@@ -34,6 +34,9 @@ class OperatorSettings:
     vault: VaultSettings
     proxy: ProxySettings
     default_fleet: dict[str, Any] | None
+    authors_stamped: bool
+    """Whether the API server stamps who changed a guarded object (a MutatingAdmissionPolicy of the chart)."""
+    prometheus_address: str | None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -71,6 +74,8 @@ class OperatorSettings:
                 log_level=level,
             ),
             default_fleet=_default_fleet(env),
+            authors_stamped=env.choice("HEADGATE_AUTHORS_STAMPED", ("true", "false"), "false") == "true",
+            prometheus_address=env.optional_url("HEADGATE_PROMETHEUS_ADDRESS"),
         )
 
     def broker_address(self, port: int) -> str:

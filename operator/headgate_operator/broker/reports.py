@@ -16,6 +16,14 @@ class _Received:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a proxy last said: the digest of the head in use, and how many seconds ago."""
+
+    head: str | None
+    seconds: float
+
+
 class Reports:
     """The last report of each proxy pod; the namespace is the operator's own, so a pod's name is enough.
 
@@ -39,7 +47,7 @@ class Reports:
         old = before.report if before is not None else None
         fleet = Key(ProxyFleet.KIND, namespace, report.fleet)
         touched: set[Key] = set()
-        if old is None or old.revision != report.revision:
+        if old is None or (old.revision, old.head) != (report.revision, report.head):
             touched.add(fleet)
         if old is None or _statements(old) != _statements(report):
             touched |= _subjects(report) | (_subjects(old) if old is not None else set())
@@ -63,6 +71,13 @@ class Reports:
     def heads(self, fleet: str) -> dict[str, str | None]:
         """Return {pod: digest of the head in use} of the fleet's live proxies."""
         return {r.report.pod: r.report.head for r in self._live() if r.report.fleet == fleet}
+
+    def heard(self, fleet: str) -> dict[str, Heard]:
+        """Return the last word of each proxy of the fleet, however long ago."""
+        now = self._clock.monotonic()
+        return {
+            r.report.pod: Heard(r.report.head, now - r.at) for r in self._received.values() if r.report.fleet == fleet
+        }
 
     def oldest(self, fleet: str) -> float | None:
         """Return the age in seconds of the oldest report among live proxies, or None without any."""

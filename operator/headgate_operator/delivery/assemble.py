@@ -37,7 +37,7 @@ def assemble(
     guards = guards or {}
     here = [p for p in providers if p.metadata.deletion_timestamp is None]
     served = [
-        e for e in (_allowed(provider_entry(p, guards.get(p.key, UNGUARDED)), fleet) for p in here) if e is not None
+        e for e in (allowed(provider_entry(p, guards.get(p.key, UNGUARDED)), fleet) for p in here) if e is not None
     ]
     names = {(e.namespace, e.name) for e in served}
     members = [
@@ -93,7 +93,7 @@ def account_entry(account: SubscriptionAccount, guard: Guard = UNGUARDED) -> Acc
     )
 
 
-def _allowed(entry: ProviderEntry, fleet: ProxyFleet) -> ProviderEntry | None:
+def allowed(entry: ProviderEntry, fleet: ProxyFleet) -> ProviderEntry | None:
     """Return the entry with those forms that the fleet may carry, or None without any."""
     stable, candidate = (
         form if form is not None and refusal(entry.namespace, form.spec.endpoint, fleet) is None else None

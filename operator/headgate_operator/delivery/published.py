@@ -102,7 +102,12 @@ class Published:
     @property
     def settling(self) -> bool:
         """Tell whether this process leads for so short a time that proxies need not have reported to it yet."""
-        return self._clock.monotonic() - self._since < SETTLING_SECONDS
+        return self.term_seconds < SETTLING_SECONDS
+
+    @property
+    def term_seconds(self) -> float:
+        """Return how long this process has led."""
+        return self._clock.monotonic() - self._since
 
     def remember(self, conditions: Mapping[Key, Condition]) -> None:
         """Take note of the Programmed conditions that the former leader left; they stand while this one settles."""

@@ -66,8 +66,9 @@ class Engine:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._sweep_forever())
-                for queue in self._own.values():
-                    group.create_task(self._work(queue))
+                for kind, queue in self._own.items():
+                    for _ in range(WORKERS if kind == RolloutPolicy.KIND else 1):
+                        group.create_task(self._work(queue))
                 for _ in range(WORKERS):
                     group.create_task(self._work(self._objects))
         finally:
