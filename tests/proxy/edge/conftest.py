@@ -172,9 +172,9 @@ class Gate:
         self.edge: Edge
 
     async def start(self, **options: Any) -> None:
-        bounds: dict[str, Any] = {"body_seconds": 20}
-        bounds |= {name: options.pop(name) for name in ("body_seconds", "buffered_bytes") if name in options}
-        settings = EdgeSettings(port=0, host="127.0.0.1", settle_seconds=0.0, **bounds)
+        bounds: dict[str, Any] = {"port": 0, "port_https": 0, "body_seconds": 20}
+        bounds |= {name: options.pop(name) for name in ("port", "body_seconds", "buffered_bytes") if name in options}
+        settings = EdgeSettings(host="127.0.0.1", settle_seconds=0.0, **bounds)
         ports = Ports(self.live, self.credentials, self.verdicts, self.tracing, SystemClock())
         self.edge = Edge(ports, settings, **options)
         await self.edge.start()
