@@ -125,6 +125,28 @@ def test_a_guarded_provider_is_deleted_by_who_may_approve(cluster: Cluster, guar
     guarded.delete("llmprovider/anthropic", "ivy")
 
 
+@pytest.mark.parametrize("resource", [POLICY, "llmprovider/anthropic"])
+def test_nobody_has_kubernetes_delete_what_they_may_not(cluster: Cluster, guarded: Team, resource: str) -> None:
+    """Whose owner goes, goes: an editor could own a guard by a ConfigMap, and delete that."""
+    where = ("-n", guarded.namespace)
+    cluster.kubectl("create", "configmap", "doomed", *where)
+    uid = cluster.get("configmap/doomed", *where)["metadata"]["uid"]
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "doomed", "uid": uid}
+    owned: dict[str, Any] = {"metadata": {"ownerReferences": [owner]}}
+
+    with pytest.raises(CommandError, match="giving it other owners, with which Kubernetes would delete it, needs the verb"):
+        guarded.patch(resource, owned, EDITOR)
+    another = naming("another", "third")
+    another["metadata"].update(owned["metadata"])
+    with pytest.raises(CommandError, match="RolloutPolicy another: giving it other owners"):
+        guarded.create_policy(another)
+
+    guarded.bind("also", "headgate-editor", "--user=ivy")
+    guarded.patch(resource, owned, "ivy")
+    cluster.kubectl("delete", "configmap/doomed", *where)
+    cluster.wait_for(resource, "delete", namespace=guarded.namespace, timeout=60)
+
+
 def test_of_several_policies_the_one_that_guards_it_decides(cluster: Cluster, guarded: Team) -> None:
     for name in ("third", "free"):
         cluster.apply(provider(name), namespace=guarded.namespace)
