@@ -151,22 +151,22 @@ class Handler:
         exchange.trace.admitted(found.policy, found.split.revision)
         return None
 
-    def _tested(self, exchange: Exchange, caller: Caller) -> Mapping[str, Split]:
-        """Return the rollouts whose audience the caller is in, unless they ask for stable."""
+    def _shown(self, exchange: Exchange) -> Mapping[str, Split]:
+        """Return the rollouts that may show in what a caller is told of models: none to who asks for stable."""
         live = self._ports.live
         head = live.head
         if self._deciding is None or head is None or not head.rollouts or not live.confirmed:
             return {}
         if exchange.request.headers.get(names.HEADER_TRACK, "").strip().lower() == Track.STABLE:
             return {}
-        return {policy: split for policy, split in head.rollouts.items() if caller.actor in split.testers}
+        return head.rollouts
 
     def _models(self, exchange: Exchange, routing: Routing, caller: Caller, asked: str | None) -> web.Response:
         """Answer about models; a tester also sees those that only candidates serve."""
-        rollouts = self._tested(exchange, caller)
+        rollouts = self._shown(exchange)
         if asked is None:
-            return exchange.answer(model_list(visible(routing, rollouts, caller.namespace)))
-        route = seen(routing, rollouts, caller.namespace, asked)
+            return exchange.answer(model_list(visible(routing, rollouts, caller.namespace, caller.actor)))
+        route = seen(routing, rollouts, caller.namespace, caller.actor, asked)
         return exchange.refuse(route) if isinstance(route, Refusal) else exchange.answer(model_info(route.model.name))
 
     async def _ask(
@@ -221,6 +221,8 @@ class Handler:
         if exchange.admitted is not None and (notes := attempts.notes.header()) is not None:
             exchange.marks[HEADER_NOTES] = notes
         if isinstance(answered, Refusal):
+            if exchange.admitted is not None and self._around.drain.cutting:
+                exchange.marks[HEADER_REFUSED] = TrackReason.CANARY_DRAINING
             return exchange.refuse(answered, request_bytes=size)
         return from_upstream(exchange, answered, provider)
 

@@ -1,7 +1,6 @@
 """Passes a response on to the client, byte for byte and piece by piece, no faster than the client reads."""
 
 import ssl
-from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
@@ -94,10 +93,8 @@ class Relay:
     async def _pass_on(self, response: web.StreamResponse) -> _End:
         content, idle = self._passing.response.content, self._passing.idle_seconds
         piece = self._passing.head
-        feed: Callable[[bytes], None] = self._reader.feed
-        write = response.write
-        if self._exchange.tally is not None:
-            feed = self._exchange.tally.watching(feed)
+        tally, write = self._exchange.tally, response.write
+        feed = self._reader.feed if tally is None else tally.watching(self._reader.feed)
         try:
             async with self._drain.limit(idle) as limit:
                 while True:

@@ -31,7 +31,7 @@ class _Family(Generic[_M]):
     def __call__(self, *labels: str) -> _M:
         child = self._children.get(labels)
         if child is None:
-            child = cast("_M", self._metric.labels(*labels))
+            child = cast("_M", self._metric.labels(*labels)) if labels else self._metric
             self._children[labels] = child
         return child
 

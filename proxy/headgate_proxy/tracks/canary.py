@@ -81,6 +81,7 @@ class CanaryClient:
         self._bundle: str | None = None
         self._context: ssl.SSLContext | None = None
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._tokenless = False
 
     def follow(self, head: Head) -> None:
         """Use this head's endpoints, and trust its bundle."""
@@ -144,8 +145,12 @@ class CanaryClient:
     ) -> aiohttp.ClientResponse:
         try:
             token = self._token.get()
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if not self._tokenless:
+                _log.warning("this pod has no relay token, so the canary serves nobody", extra={"problem": str(error)})
+            self._tokenless = True
             raise NotRelayed(TrackReason.RELAY_NOT_TRUSTED) from None
+        self._tokenless = False
         headers = relay_headers(relayed.headers, rollout=relayed.rollout, token=token.reveal(), traceparent=traceparent)
         host = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
         url = URL(f"https://{host}:{endpoint.port}{relayed.target}", encoded=True)

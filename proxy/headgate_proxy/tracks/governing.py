@@ -55,21 +55,22 @@ def governing(
     return None
 
 
-def visible(routing: Routing, tested: Mapping[str, Split], namespace: str) -> tuple[str, ...]:
-    """Return the models that a tester of these rollouts may use, sorted: those that the candidates would serve."""
+def visible(routing: Routing, rollouts: Mapping[str, Split], namespace: str, actor: str) -> tuple[str, ...]:
+    """Return the models that a caller may use, sorted: testers see what the candidates they test would serve."""
+    tested = {policy: split for policy, split in rollouts.items() if actor in split.testers}
     if not tested:
         return routing.models(namespace)
     names = set(routing.models(namespace))
     for policy, split in tested.items():
         names.update(under(routing, policy, split).models(namespace))
-    return tuple(sorted(name for name in names if isinstance(seen(routing, tested, namespace, name), Route)))
+    return tuple(sorted(name for name in names if isinstance(seen(routing, rollouts, namespace, actor, name), Route)))
 
 
-def seen(routing: Routing, tested: Mapping[str, Split], namespace: str, model: str) -> Route | Refusal:
-    """Return how a model resolves for a tester of these rollouts."""
+def seen(routing: Routing, rollouts: Mapping[str, Split], namespace: str, actor: str, model: str) -> Route | Refusal:
+    """Return how a model resolves for a caller: by the candidate where they test the rollout that governs it."""
     stable = routing.resolve(namespace, model)
-    governed = governing(routing, tested, namespace, model, None, stable)
-    return stable if governed is None else governed.candidate
+    governed = governing(routing, rollouts, namespace, model, None, stable)
+    return governed.candidate if governed is not None and actor in governed.split.testers else stable
 
 
 def _differs(stable: Route | Refusal, candidate: Route | Refusal) -> bool:

@@ -3,12 +3,14 @@
 import logging
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from headgate_api.redaction import Redactor
 from headgate_api.secret import Secret
 from headgate_dev.host.network import free_ports
 from headgate_dev.otlp import OTLPSinkThread
 from headgate_proxy.telemetry.exporting import otlp_processor, tracer_provider
+from headgate_proxy.telemetry.metrics import ProxyMetrics
 
 from .conftest import CANARY
 
@@ -30,10 +32,10 @@ def test_spans_arrive_redacted() -> None:
     assert not failures
 
 
-def test_an_outage_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    failures: list[None] = []
+def test_an_outage_is_said_once_and_every_lost_batch_counted(caplog: pytest.LogCaptureFixture) -> None:
+    registry = CollectorRegistry()
     (port,) = free_ports(1)
-    processor = otlp_processor(f"http://127.0.0.1:{port}", Redactor(), lambda: failures.append(None))
+    processor = otlp_processor(f"http://127.0.0.1:{port}", Redactor(), ProxyMetrics(registry).export_failed)
     provider = tracer_provider(processor, fleet="edge", namespace="system", pod="proxy-0")
     tracer = provider.get_tracer("test")
     with caplog.at_level(logging.INFO):
@@ -41,5 +43,5 @@ def test_an_outage_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
         provider.force_flush(10_000)
         tracer.start_span("two").end()
         provider.shutdown()
-    assert len(failures) >= 1
+    assert (registry.get_sample_value("headgate_proxy_trace_export_failures_total") or 0) >= 1
     assert [record.message for record in caplog.records] == ["traces are being dropped"]
