@@ -134,7 +134,9 @@ def test_nobody_has_kubernetes_delete_what_they_may_not(cluster: Cluster, guarde
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "doomed", "uid": uid}
     owned: dict[str, Any] = {"metadata": {"ownerReferences": [owner]}}
 
-    with pytest.raises(CommandError, match="giving it other owners, with which Kubernetes would delete it, needs the verb"):
+    with pytest.raises(
+        CommandError, match="giving it other owners, with which Kubernetes would delete it, needs the verb"
+    ):
         guarded.patch(resource, owned, EDITOR)
     another = naming("another", "third")
     another["metadata"].update(owned["metadata"])
