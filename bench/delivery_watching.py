@@ -84,8 +84,9 @@ class Watcher:
                     lambda: bool(self._sights.policies) and holds(self._sights.policies[-1][1])
                 )
         except TimeoutError:
-            newest = self._sights.policies[-1][1].status if self._sights.policies else None
-            raise TimeoutError(f"not within {_LONGEST_SECONDS:.0f} s: {what}; {newest}") from None
+            step = self._sights.policies[-1][1].status.step if self._sights.policies else None
+            seen = "no rollout" if step is None else f"step {step.index}, {step.reason}: {step.message}"
+            raise TimeoutError(f"not within {_LONGEST_SECONDS:.0f} s: {what}; {seen}") from None
         return self._sights.policies[-1][1]
 
     async def measure(
