@@ -1,6 +1,7 @@
 """``headgate purge`` on a real API server and a real OpenBao: after it nothing of Headgate's is left, and all else is."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from headgate_api import names, vault
 from headgate_cli.main import main
 from headgate_cli.purge.vault import derived
-from headgate_dev.cluster import Cluster
+from headgate_dev.cluster import Cluster, CommandError
 
 from .conftest import apply_crds
 from .guarded import PROVIDER
@@ -36,6 +37,7 @@ def installed(cluster: Cluster, namespace: str) -> Iterator[str]:
     ):
         cluster.apply(body | {"metadata": {"name": name, "namespace": namespace, "labels": labels}})
     cluster.apply(_admission_policy())
+    _wait_until_refused(cluster, namespace)
     yield namespace
     apply_crds(cluster)
 
@@ -75,7 +77,7 @@ def test_a_finalizer_of_others_is_left_alone_and_named(
     patch = json.dumps({"metadata": {"finalizers": [names.FINALIZER, "example.com/audit"]}})
     where = ("llmprovider/anthropic", "-n", installed)
     cluster.kubectl("patch", *where, "--type=merge", f"--patch={patch}")
-    assert _purge(cluster, "--yes", "--wait", "1") == 1
+    assert _purge(cluster, "--yes", "--wait", "5") == 1
     assert f"left: LLMProvider {installed}/anthropic: it waits for example.com/audit" in capsys.readouterr().err
     patch = json.dumps({"metadata": {"finalizers": []}})
     cluster.kubectl("patch", *where, "--type=merge", f"--patch={patch}")
@@ -157,16 +159,30 @@ def _purge(cluster: Cluster, *arguments: str) -> int:
     return main(["purge", "--kubeconfig", str(cluster.kubeconfig), *arguments])
 
 
-def _admission_policy() -> dict[str, Any]:
+def _admission_policy() -> list[dict[str, Any]]:
+    """One that a release left behind: it lets nobody delete an LLMProvider."""
     rule = {
         "apiGroups": [names.GROUP],
         "apiVersions": ["*"],
         "operations": ["DELETE"],
         "resources": ["llmproviders"],
     }
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": "headgate-left-behind", "labels": {names.LABEL_NAME: "headgate"}},
-        "spec": {"matchConstraints": {"resourceRules": [rule]}, "validations": [{"expression": "false"}]},
-    }
+    spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": [{"expression": "false"}]}
+    common = {"apiVersion": "admissionregistration.k8s.io/v1"}
+    metadata = {"name": "headgate-left-behind", "labels": {names.LABEL_NAME: "headgate"}}
+    binding = {"policyName": "headgate-left-behind", "validationActions": ["Deny"]}
+    return [
+        common | {"kind": "ValidatingAdmissionPolicy", "metadata": metadata, "spec": spec},
+        common | {"kind": "ValidatingAdmissionPolicyBinding", "metadata": metadata, "spec": binding},
+    ]
+
+
+def _wait_until_refused(cluster: Cluster, namespace: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            cluster.kubectl("delete", "llmprovider/anthropic", "-n", namespace, "--dry-run=server")
+        except CommandError:
+            return
+        assert time.monotonic() < deadline, "the admission policy does not act"
+        time.sleep(0.1)

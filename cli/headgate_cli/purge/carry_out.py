@@ -27,20 +27,41 @@ def carry_out(api: Api, console: Console, inventory: Inventory, *, patience: flo
     left: list[Left] = []
     for title, items in inventory.phases:
         if items:
-            refused = [failure for item in items if (failure := _delete(api, item)) is not None]
-            gone_for = [item for item in items if item not in [each.item for each in refused]]
-            left += [*refused, *_wait(api, console, gone_for, patience)]
-            console.say(f"  {title}: {len(items)} deleted")
+            remaining = _phase(api, console, items, patience)
+            console.say(f"  {title}: {len(items) - len(remaining)} of {len(items)} gone")
+            left += remaining
     return left
 
 
-def _delete(api: Api, item: Item) -> Left | None:
+def _phase(api: Api, console: Console, items: Sequence[Item], patience: float) -> list[Left]:
+    """Delete the items and see them go. One that an admission policy refuses is tried again: those act on for a moment."""
+    begun, asked = console.clock.monotonic(), {item: _delete(api, item) for item in items}
+    while True:
+        asked = {item: refused for item, refused in asked.items() if _is_there(api, item)}
+        again = [item for item, refused in asked.items() if _by_policy(refused)]
+        given_up = not again and all(refused is not None for refused in asked.values())
+        if given_up or console.clock.monotonic() - begun >= patience:
+            return [Left(item, _why(api, item, refused, patience)) for item, refused in asked.items()]
+        console.sleep(_LOOK_SECONDS)
+        asked |= {item: _delete(api, item) for item in again}
+
+
+def _delete(api: Api, item: Item) -> KubeError | None:
+    """Delete the item and let go of it; return the refusal, if it is refused."""
     try:
         if api.delete(item.kind, item.namespace, item.name):
             _let_go(api, item)
     except KubeError as error:
-        return Left(item, sentence(error))
+        return error
     return None
+
+
+def _by_policy(refused: KubeError | None) -> bool:
+    return refused is not None and "denied request" in refused.message
+
+
+def _is_there(api: Api, item: Item) -> bool:
+    return api.get(item.kind, item.namespace, item.name) is not None
 
 
 def _let_go(api: Api, item: Item) -> None:
@@ -60,19 +81,10 @@ def _let_go(api: Api, item: Item) -> None:
                 raise
 
 
-def _wait(api: Api, console: Console, items: Sequence[Item], patience: float) -> list[Left]:
-    begun, left = console.clock.monotonic(), list(items)
-    while True:
-        bodies = [(item, api.get(item.kind, item.namespace, item.name)) for item in left]
-        left = [item for item, body in bodies if body is not None]
-        if not left or console.clock.monotonic() - begun >= patience:
-            break
-        console.sleep(_LOOK_SECONDS)
-    held = {item: (body or {}).get("metadata", {}).get("finalizers") or [] for item, body in bodies}
-    return [Left(item, _why(held[item], patience)) for item in left]
-
-
-def _why(finalizers: Sequence[str], patience: float) -> str:
-    if finalizers:
+def _why(api: Api, item: Item, refused: KubeError | None, patience: float) -> str:
+    if refused is not None:
+        return sentence(refused)
+    body = api.get(item.kind, item.namespace, item.name) or {}
+    if finalizers := body.get("metadata", {}).get("finalizers"):
         return f"it waits for {', '.join(finalizers)}, which is not Headgate's: see who carries that out, or take it off by hand"
     return f"it was deleted, but is still there after {patience:g} s; look again later"

@@ -11,6 +11,7 @@ from headgate_cli.rollout.subject import Subject
 from headgate_cli.view.style import Style, plain, table, when
 
 _APPROVER: Final = "whoever has the verb approve"
+_EDITOR: Final = "whoever may patch the policy"
 _MENDS: Final = {
     "WaitingForProxies": (
         "whoever runs the fleet",
@@ -82,7 +83,7 @@ def _paused(subject: Subject) -> list[Hold]:
         return []
     condition = subject.condition("Paused")
     since = condition.last_transition_time if condition is not None and condition.status == "True" else None
-    resume = Action("whoever may change the policy", f"kubectl headgate resume {_name(subject)}")
+    resume = Action(_EDITOR, f"kubectl headgate resume {_name(subject)}")
     message = f"the annotation {names.ANNOTATION_PAUSE} says: {why or '(nothing)'}"
     return [Hold("Paused", message, since, rollout.deadline, [resume])]
 
@@ -93,10 +94,10 @@ def _at_step(subject: Subject, rollout: RolloutStatus, step: StepStatus) -> Hold
         actions.append(Action(*mend))
     if rollout.held_by_failure:
         resume = f"kubectl headgate resume {_name(subject)} --anyway   goes on in spite of the verdicts"
-        actions.append(Action("whoever may change the policy", resume))
+        actions.append(Action(_EDITOR, resume))
     if not actions:
         actions.append(Action("what comes next", step.next_action))
-    actions.append(Action(_APPROVER, f"kubectl headgate abort {_name(subject)}   withdraws the change at once"))
+    actions.append(Action(_EDITOR, f"kubectl headgate abort {_name(subject)}   withdraws the change at once"))
     return Hold(step.reason, step.message, step.since, step.deadline, actions)
 
 
