@@ -147,8 +147,10 @@ class Installation:
         )
         return CredentialPointer(path=path, version=answer["data"]["version"])
 
-    def publish(self, endpoint: str, pointer: CredentialPointer) -> str:
-        """Publish one API-key provider; return the snapshot's revision."""
+    def publish(
+        self, endpoint: str, pointer: CredentialPointer, candidate: CredentialPointer | None = None, **head: Any
+    ) -> str:
+        """Publish one API-key provider, with ``head`` as further fields of the head; return the snapshot's revision."""
         spec = LLMProviderSpec.model_validate(
             {
                 "protocol": "Anthropic",
@@ -174,14 +176,16 @@ class Installation:
                     name="claude",
                     generation=1,
                     stable=ProviderForm(revision="r1", spec=spec, api_key=pointer),
+                    candidate=None if candidate is None else ProviderForm(revision="r2", spec=spec, api_key=candidate),
+                    policy=f"{self.tenant}/gate",
                 ),
             ),
         )
         revision, chunks = pack(snapshot)
         for digest, data in chunks.items():
             self._config_map(names.chunk_name(digest), {"binaryData": {CHUNK_KEY: base64.b64encode(data).decode()}})
-        head = Head(revision=revision, chunks=tuple(chunks))
-        self._config_map(names.head_name(self.fleet), {"data": {HEAD_KEY: head.to_json()}})
+        published = Head(revision=revision, chunks=tuple(chunks), **head)
+        self._config_map(names.head_name(self.fleet), {"data": {HEAD_KEY: published.to_json()}})
         return revision
 
     def _config_map(self, name: str, content: dict[str, Any]) -> None:
