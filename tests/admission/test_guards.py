@@ -10,7 +10,7 @@ from headgate_api.resources import RolloutPolicySpec
 from headgate_dev.cluster import Cluster, CommandError
 from headgate_dev.release import NAMESPACE
 
-from .team import EDITOR, GITOPS, OPERATOR, Team, awaiting, policy
+from .team import EDITOR, GITOPS, OPERATOR, REVISION, Team, awaiting, policy
 
 pytestmark = pytest.mark.cluster
 POLICY = "rolloutpolicy/claude"
@@ -231,3 +231,24 @@ def test_a_query_needs_a_prometheus(team: Team) -> None:
         CommandError, match=r"spec\.analysis\.metrics: latency asks a Prometheus.*set prometheus\.address"
     ):
         team.create_policy(changed(policy(), "spec.analysis", {"metrics": metrics}))
+
+
+def test_the_largest_policies_are_within_the_cost_that_expressions_may_have(guarded: Team) -> None:
+    sized = [naming(name, *(f"{name}-{index}-{'x' * 200}" for index in range(32))) for name in ("one", "two")]
+    for manifest in sized:
+        many = [f"{index}-{'x' * 500}" for index in range(64)]
+        robots = [{"name": f"bot-{index}", "namespace": "argocd"} for index in range(64)]
+        manifest["spec"]["approval"] = {
+            "approvers": {"users": [*many[:-1], "ivy"], "groups": many, "serviceAccounts": robots}
+        }
+        manifest["spec"]["steps"] = [
+            {"approval": {}},
+            *({"weight": 4 * index} for index in range(1, 23)),
+            {"weight": 100},
+        ]
+        guarded.create_policy(manifest, awaiting(0, authors=tuple(many)))
+
+    for name in ("one", "two"):
+        guarded.annotate(f"rolloutpolicy/{name}", "ivy", approve=f"{REVISION}/0")
+    with pytest.raises(CommandError, match=r"spec\.targets names .*guards already"):
+        guarded.create_policy(changed(sized[0], "metadata.name", "three"))

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.chart.rendering import STAMPS, named, one, render
+from tests.resources.manifests import FLEET
 
 from headgate_dev.cluster import Cluster
 
@@ -71,3 +72,14 @@ def test_the_operator_may_do_its_work_and_no_more(cluster: Cluster, team: Team) 
         assert found == expected, resource
     assert may(cluster, "headgate-system", operator, "create", "secrets")
     assert not may(cluster, "headgate-system", operator, "list", "secrets")
+
+
+def test_scaling_a_fleet_takes_no_more_than_the_right_to_edit_and_is_nobody_s_change(
+    cluster: Cluster, team: Team
+) -> None:
+    cluster.apply(FLEET, namespace=team.namespace, as_user="ivy")
+
+    cluster.kubectl("scale", "proxyfleet/default", "--replicas=5", "-n", team.namespace, as_user="ann")
+
+    assert cluster.get("proxyfleet/default", "-n", team.namespace)["spec"]["replicas"] == 5
+    assert team.annotation("proxyfleet/default", "authors") == "1=ivy"
