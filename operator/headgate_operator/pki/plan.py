@@ -148,7 +148,7 @@ def bundle(state: Authorities, now: datetime) -> str:
 def explain(state: Authorities, timing: Timing) -> str:
     """Return what a rotation of the authority waits for, as the end of a sentence; empty without one."""
     if state.coming is not None and state.announced is None:
-        return "; a new authority comes as soon as every live proxy trusts it (a silent one is waited for 5 minutes)"
+        return "; a new authority comes as soon as every live proxy trusts it (one that is silent is waited for 30 s)"
     if state.coming is not None and state.announced is not None:
         return f"; a new authority signs from {rfc3339(state.announced + timing.settle)}"
     if state.former and state.moved is not None:
