@@ -91,20 +91,23 @@ class Kube:
                 return items
             query["continue"] = token
 
-    async def apply(self, body: Mapping[str, Any]) -> Object:
-        """Server-side apply, taking over fields others manage. Raises KubeError (422 names the field), Conflict."""
-        return await self._apply(body, None)
+    async def apply(self, body: Mapping[str, Any], *, force: bool = True) -> Object:
+        """Server-side apply, taking over fields others manage. Raises KubeError (422 names the field), Conflict.
+
+        ``force`` False: a field that was set to something else by another request, not by apply, is a Conflict instead.
+        """
+        return await self._apply(body, None, force=force)
 
     async def apply_status(self, body: Mapping[str, Any]) -> Object:
         """Server-side apply of the status subresource; a missing object is a KubeError of status 404."""
         return await self._apply(body, "status")
 
-    async def _apply(self, body: Mapping[str, Any], subresource: str | None) -> Object:
+    async def _apply(self, body: Mapping[str, Any], subresource: str | None, *, force: bool = True) -> Object:
         metadata = body["metadata"]
         return await self._call(
             "PATCH",
             kind_of(body).path(metadata["namespace"], metadata["name"], subresource),
-            query={"fieldManager": names.FIELD_MANAGER, "force": "true"},
+            query={"fieldManager": names.FIELD_MANAGER, "force": "true" if force else "false"},
             body=body,
             content_type="application/apply-patch+yaml",
         )

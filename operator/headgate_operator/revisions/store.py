@@ -44,24 +44,20 @@ class RevisionStore:
         """Keep a content revision of an object (given as JSON), unless it is kept. ``number`` 1: as its first stable form."""
         if history.find(revision) is not None:
             return
-        self._fence()
         body = _manifest(owner, revision, data, number, generations)
-        try:
-            await self._kube.create(body)
-        except Conflict:
-            # Of a former object of this name, whose garbage the cluster has yet to collect; or another leader was faster.
-            await self._replace_a_former(body)
-
-    async def _replace_a_former(self, body: Object) -> None:
         metadata = body["metadata"]
         there = await self._kube.get(KIND, metadata["namespace"], metadata["name"])
-        if there is None or _owner(there) == _owner(body):
-            return
+        if there is not None:
+            if _owner(there) == _owner(body):
+                return
+            # Of a former object of this name, whose garbage the cluster has yet to collect.
+            self._fence()
+            await self._kube.delete(KIND, metadata["namespace"], metadata["name"], uid=there["metadata"]["uid"])
         self._fence()
-        await self._kube.delete(KIND, metadata["namespace"], metadata["name"], uid=there["metadata"]["uid"])
-        self._fence()
+        # Applied, not created: apply stores data in the spelling that later patches give it, and a ControllerRevision whose data
+        # is spelled otherwise counts as changed. Not by force: what another leader promoted meanwhile keeps its number.
         with contextlib.suppress(Conflict):
-            await self._kube.create(body)
+            await self._kube.apply(body, force=False)
 
     async def promote(self, namespace: str, kept: Kept, history: History) -> None:
         """Make a kept revision the stable one. Raises Conflict where it changed since it was read."""

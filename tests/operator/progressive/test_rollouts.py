@@ -1,0 +1,41 @@
+"""A change on its way to traffic, on the real API server: what heads and snapshots hold at every step of it."""
+
+from tests.operator.progressive.team import Team, policy, provider
+
+
+def test_a_change_reaches_traffic_in_steps_and_unguarded_ones_at_once(team: Team) -> None:
+    team.apply(provider("plain"))
+    team.until(lambda: team.served() == (["plain"], None), what="an unguarded change")
+    team.apply(policy({"weight": 50, "hold": "2s"}, {"weight": 100}))
+    team.adopted()
+    assert list(team.revisions().values()) == [1]
+
+    team.apply(provider("new"))
+    team.until(lambda: team.split(), what="the split")
+    split = team.split()
+    assert split is not None
+    assert split["weight"] == 5000
+    assert team.served() == (["plain"], ["new"])
+    assert [e["port"] for e in team.head()["canaryEndpoints"]] == [8443]
+    stable = team.cluster.get("llmprovider/vendor", "-n", team.namespace)["status"]
+    (told,) = [c for c in stable["conditions"] if c["type"] == "Stable"]
+    assert (told["status"], told["reason"]) == ("False", "InRollout")
+
+    team.until(
+        lambda: team.status().get("rollout") is None and team.status()["history"][0]["outcome"] == "Promoted",
+        what="promotion",
+    )
+    team.until(lambda: team.served() == (["new"], None) and team.split() is None, what="the new stable form")
+    assert sorted(team.revisions().values()) == [1, 2]
+
+
+def test_a_rollback_leaves_the_stable_form_and_is_published_at_once(team: Team) -> None:
+    team.apply(policy({"weight": 50, "hold": "1h"}, {"weight": 100}))
+    team.adopted()
+    team.apply(provider("bad"))
+    team.until(lambda: team.split(), what="the split")
+    team.annotate("rolloutpolicy", "careful", abort=team.status()["rollout"]["revision"])
+    team.until(lambda: team.split() is None, what="the rollback")
+    team.until(lambda: team.served() == (["old"], None), what="the stable form alone")
+    assert team.status()["history"][0]["outcome"] == "Aborted"
+    team.until(lambda: list(team.revisions().values()) == [1], what="the candidate to be forgotten")
