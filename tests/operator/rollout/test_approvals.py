@@ -131,7 +131,7 @@ def test_a_member_of_a_listed_group_is_admission_s_to_know() -> None:
 
 @pytest.mark.parametrize("approvers", [None, {"users": [ROBOT]}, {"groups": ["system:serviceaccounts"]}])
 def test_a_service_account_counts_only_when_listed_as_one(approvers: dict[str, Any] | None) -> None:
-    world = awaiting(**({} if approvers is None else {"approvers": approvers}))
+    world = awaiting() if approvers is None else awaiting(approvers=approvers)
     world.approve("p", ROBOT)
     world.settle()
     assert refusal(world) == "ServiceAccountNotListed"

@@ -1,5 +1,7 @@
 """What analysis does to a rollout: harm takes it back at once, too little data holds it, health lets it pass."""
 
+from typing import Any
+
 import pytest
 
 from .world import APPROVAL, AUDIENCE, ERRORS, World, given, weight
@@ -8,7 +10,7 @@ A = "LLMProvider/a"
 IMAGE = "ProxyFleet/default"
 
 
-def begun(*steps: dict[str, object], **spec: object) -> World:
+def begun(*steps: dict[str, Any], **spec: Any) -> World:
     world = given(*steps, **({"analysis": ERRORS} | spec))
     world.change(A, "v2")
     world.settle()

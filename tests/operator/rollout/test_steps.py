@@ -1,6 +1,7 @@
 """What each step waits for, and that every wait says why, since when, until when and what to do."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ def changed(world: World) -> World:
     return world
 
 
-def begun(*steps: dict[str, object], **spec: object) -> World:
+def begun(*steps: dict[str, Any], **spec: Any) -> World:
     return changed(given(*steps, **spec))
 
 
@@ -221,7 +222,7 @@ def test_pause_does_not_stop_the_deadline_or_an_abort() -> None:
 
 
 @pytest.mark.parametrize("steps", [[AUDIENCE, APPROVAL], [APPROVAL], [weight(10, "1h")], [weight(10), APPROVAL]])
-def test_abort_works_at_every_step(steps: list[dict[str, object]]) -> None:
+def test_abort_works_at_every_step(steps: list[dict[str, Any]]) -> None:
     world = begun(*steps, weight(100))
     world.annotate("p", abort=world.rollout().revision)
     world.look("p")
