@@ -19,6 +19,7 @@ from headgate_api.clock import SystemClock
 from headgate_api.resources import RolloutPolicy
 from headgate_dev.cluster import Cluster, ClusterError, CommandError
 from headgate_dev.installation import Installation
+from headgate_dev.release import NAMESPACE
 from headgate_runtime.kube import Kube
 from headgate_runtime.kube_settings import KubeSettings
 
@@ -85,8 +86,11 @@ class Bench:
         self._apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "vendor-key"}, "stringData": key})
 
     def install(self, proxies: int) -> None:
-        """Install Headgate with so many proxies, or change their number."""
+        """Install Headgate with so many proxies, or change their number, and wait until all are ready."""
         self._headgate.install({"replicas": proxies}, timeout=_INSTALL_TIMEOUT)
+        ready = f"jsonpath={{.status.readyReplicas}}={proxies}"
+        stable = f"deployment/{names.proxy_name('default')}"
+        self._cluster.wait_for(stable, ready, namespace=NAMESPACE, timeout=_INSTALL_TIMEOUT)
 
     def guard(self) -> None:
         """Apply the provider, and then its policy."""

@@ -1,6 +1,7 @@
 """Watching a change travel: policy status and head from the API server, and every proxy's /readyz for the head it runs on.
 
-A proxy is looked at every 20 ms while something is measured, so a figure is at most that much too high.
+A proxy is looked at every 20 ms from the moment the head is there (before, looking would only take the machine's time), so a
+figure is at most that much too high.
 """
 
 import asyncio
@@ -106,6 +107,8 @@ class Watcher:
             return {head.digest: at for at, head in self._sights.heads if at >= began and published(head)}
 
         async def look(session: aiohttp.ClientSession, pod: str, url: str) -> None:
+            async with self._sights.news:
+                await self._sights.news.wait_for(carrying)
             while not looks[pod].keys() & carrying().keys():
                 async with session.get(f"{url}/readyz") as response:
                     digest = (await response.json())["head"]
