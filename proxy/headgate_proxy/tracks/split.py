@@ -9,7 +9,5 @@ WHOLE: Final = 10_000
 
 def in_canary(salt: str, key: str, weight: int) -> bool:
     """Tell whether a sticky key belongs to the canary's share; raising ``weight`` (0 to 10,000) only adds keys."""
-    digest = hashlib.blake2b(
-        key.encode("utf-8", "surrogateescape"), digest_size=8, key=hashlib.sha256(salt.encode()).digest()
-    ).digest()
-    return int.from_bytes(digest) % WHOLE < weight
+    salted = f"{len(salt)}:{salt}{key}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.blake2b(salted, digest_size=8).digest()) % WHOLE < weight

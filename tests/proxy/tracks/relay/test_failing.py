@@ -126,14 +126,20 @@ async def test_an_overloaded_canary_pod_is_not_charged(world: Any) -> None:
     assert requests(world) == (1, 0, 0)
 
 
+@pytest.mark.parametrize("size", [1, 800_000])
 @pytest.mark.parametrize("change", [{"revision": "abc123-2"}, None])
-async def test_a_rollout_that_the_canary_pod_does_not_carry_is_refused_before_the_body(world: Any, change: Any) -> None:
+async def test_a_rollout_that_the_canary_pod_does_not_carry_is_refused_before_the_body(
+    world: Any, change: Any, size: int
+) -> None:
     before = dict(world.split)
     world.split = {} if change is None else before | change
     world.publish(world.canary)
-    await served_by_stable(world, "RevisionWithdrawn")
-    assert requests(world) == (1, 0, 0)
-    assert world.canary.lines[0]["request_bytes"] == 0
+    for _ in range(3):
+        answer = await world.ask("x" * size)
+        assert (answer.status, answer.headers["x-headgate-track"]) == (200, "stable")
+        assert answer.headers[REASON] == "RevisionWithdrawn"
+    assert requests(world) == (3, 0, 0)
+    assert [line["request_bytes"] for line in world.canary.lines] == [0, 0, 0]
 
 
 async def test_a_rollout_that_the_canary_pod_cannot_confirm_is_refused(world: Any) -> None:
