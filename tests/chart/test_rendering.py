@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from headgate_api import vault
 from headgate_dev.cluster import Cluster
 from headgate_dev.release import NAMESPACE
 
@@ -115,7 +116,7 @@ def test_the_operator_is_told_what_the_installation_can_do(cluster: Cluster) -> 
     assert (plain["HEADGATE_AUTHORS_STAMPED"], full["HEADGATE_AUTHORS_STAMPED"]) == ("false", "true")
     assert "HEADGATE_PROMETHEUS_ADDRESS" not in plain
     assert full["HEADGATE_PROMETHEUS_ADDRESS"] == "http://prometheus.monitoring.svc:9090"
-    assert plain["HEADGATE_PROXY_VAULT_CANARY_ROLE"] == "headgate-proxy-canary"
+    assert plain["HEADGATE_PROXY_VAULT_CANARY_ROLE"] == vault.CANARY_ROLE
     assert full["HEADGATE_PROXY_VAULT_CANARY_ROLE"] == "other-canary"
 
 
