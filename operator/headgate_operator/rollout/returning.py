@@ -9,6 +9,9 @@ from headgate_operator.rollout.look import after
 
 
 def returned(history: tuple[HistoryEntry, ...], content: str, window: str, now: datetime) -> bool:
-    """Tell whether ``content`` was stable, and ceased to be less than ``window`` (a Duration) ago."""
+    """Tell whether ``content`` was stable, and ceased to be less than ``window`` (a Duration) ago.
+
+    An end that lies ahead of a clock that was set back has no known age: then the steps are taken.
+    """
     stable = [entry for entry in history if entry.outcome in STABLE_CHANGED]
     return any(before.content == content and now < after(newer.ended, window) for newer, before in pairwise(stable))

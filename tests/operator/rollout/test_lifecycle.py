@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from headgate_api.resources.rolloutpolicy import HISTORY
 
 from .world import APPROVAL, AUDIENCE, ERRORS, START, World, given, weight
@@ -144,6 +146,20 @@ def test_content_whose_rollback_window_is_over_takes_all_steps() -> None:
     world.approve("p")
     world.settle()
     world.wait(3600)
+    world.change(A, "v1")
+    world.settle()
+    assert (world.step().reason, world.stable(A)) == ("AwaitingApproval", "v2")
+
+
+@pytest.mark.parametrize("window", ["0s", "1h"])
+def test_a_clock_that_was_set_back_opens_no_rollback_window(window: str) -> None:
+    world = given(APPROVAL, weight(100), rollbackWindow=window)
+    world.wait(7200)
+    world.change(A, "v2")
+    world.settle()
+    world.approve("p")
+    world.settle()
+    world.wait(-7000)
     world.change(A, "v1")
     world.settle()
     assert (world.step().reason, world.stable(A)) == ("AwaitingApproval", "v2")

@@ -108,6 +108,8 @@ class Book(World):
         if after.rollout is not None and (name, after.rollout.revision) not in self.begun:
             spec = self.pinned[after.rollout.policy_revision]
             self.begun[name, after.rollout.revision] = (after.rollout, spec)
+            if before.rollout is not None:
+                assert set(before.rollout.authors) <= set(after.rollout.authors), "an author was forgotten"
             targets = {f"{t.kind}/{t.name}": t for t in after.rollout.targets}
             changed = [self.objects[label] for label, t in targets.items() if t.stable != t.candidate]
             for made in changed:
