@@ -14,4 +14,7 @@ def returned(history: tuple[HistoryEntry, ...], content: str, window: str, now: 
     An end that lies ahead of a clock that was set back has no known age: then the steps are taken.
     """
     stable = [entry for entry in history if entry.outcome in STABLE_CHANGED]
-    return any(before.content == content and now < after(newer.ended, window) for newer, before in pairwise(stable))
+    return any(
+        before.content == content and newer.ended <= now < after(newer.ended, window)
+        for newer, before in pairwise(stable)
+    )
