@@ -81,3 +81,45 @@ def test_an_object_needs_a_look_until_its_status_says_that_all_is_well() -> None
     assert needs_look(body(PROVIDER, status=ready("False")))
     assert needs_look(body(PROVIDER, generation=2, status=ready("True")))
     assert not needs_look(body(PROVIDER, status=ready("True")))
+
+
+POLICY = Key("RolloutPolicy", "team", "careful")
+HEAD = Key("Snapshot", "headgate-system", "default")
+
+
+def policy(**status: Any) -> dict[str, Any]:
+    return body(POLICY, status=status, targets=[{"name": "claude"}])
+
+
+def rolling(weight: int) -> dict[str, Any]:
+    return policy(rollout={"revision": "r-1"}, weight=weight)
+
+
+def test_a_rollback_touches_the_heads_and_everything_the_policy_guards() -> None:
+    neighbours = Neighbours()
+    neighbours.listed([body(PROVIDER), body(OTHER), account(), body(FLEET), rolling(50)])
+    assert neighbours.rolling == {POLICY}
+    assert neighbours.seen(policy(weight=0)) == {POLICY, HEAD, FLEET, PROVIDER, ACCOUNT}
+    assert neighbours.rolling == frozenset()
+
+
+def test_verdicts_and_conditions_of_a_policy_touch_nobody_else() -> None:
+    neighbours = Neighbours()
+    neighbours.listed([body(PROVIDER), body(FLEET), rolling(50)])
+    assert neighbours.seen(policy(rollout={"revision": "r-1", "judged": "now"}, weight=50, verdicts=[{}])) == {POLICY}
+
+
+def test_what_a_policy_guards_touches_it_when_it_changes_and_when_its_status_catches_up() -> None:
+    neighbours = Neighbours()
+    neighbours.listed([body(PROVIDER), account(), policy()])
+    assert POLICY in neighbours.seen(body(PROVIDER, generation=2))
+    assert neighbours.seen(body(PROVIDER, generation=2, status={"observedGeneration": 2})) == {PROVIDER, POLICY}
+    assert POLICY in neighbours.seen(account(generation=2))
+    assert POLICY not in neighbours.seen(body(OTHER, generation=2))
+
+
+def test_a_policy_that_is_gone_touches_what_it_guarded_and_whoever_else_names_it() -> None:
+    neighbours = Neighbours()
+    rival = Key("RolloutPolicy", "team", "rival")
+    neighbours.listed([body(PROVIDER), policy(), body(rival, targets=[{"name": "claude"}])])
+    assert neighbours.seen(policy(), gone=True) == {POLICY, PROVIDER, rival}
