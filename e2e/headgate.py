@@ -39,8 +39,8 @@ class Headgate:
         raise LookupError(f"no task of container {container}")
 
 
-def install(cluster: RealCluster) -> Headgate:
-    """Install the chart and wait until the fleet is Ready; on failure show what the pods say."""
+def install(cluster: RealCluster, fleet_spec: dict[str, Any] | None = None) -> Headgate:
+    """Install (or upgrade) the chart and wait until the fleet is Ready; on failure show what the pods say."""
     cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted", "--overwrite")
     repository, _, tag = cluster.image.rpartition(":")
     values = {
@@ -48,7 +48,8 @@ def install(cluster: RealCluster) -> Headgate:
         "vault": {"address": OPENBAO_ADDRESS},
     }
     try:
-        install_release(cluster, values, fleet_spec={"replicas": 2, "allowances": {"privateAddresses": True}})
+        spec = {"replicas": 2, "allowances": {"privateAddresses": True}, **(fleet_spec or {})}
+        install_release(cluster, values, fleet_spec=spec)
     except CommandError as error:
         raise AssertionError(f"the fleet is not Ready: {error}\n{story(cluster)}") from error
     return Headgate(cluster)

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +18,7 @@ from .vendor import Vendor
 
 MODEL = "claude-sonnet-4-5"
 _AGENT = Path(__file__).parent / "agent.py"
+_TRAFFIC = Path(__file__).parent / "traffic.py"
 _TOKEN_FILE = "/var/run/secrets/headgate/token"
 
 
@@ -46,27 +48,36 @@ class Tenant:
 
     def ask(self, prompt: str, url: str = SERVICE_URL) -> Any:
         """Have the agent stream one message; return what it saw: {status, text, error, headers}."""
-        settings = {"AGENT_URL": url, "AGENT_MODEL": MODEL, "AGENT_PROMPT": prompt, "AGENT_TOKEN_FILE": _TOKEN_FILE}
+        return self._run(_AGENT, AGENT_URL=url, AGENT_PROMPT=prompt)
+
+    def traffic(self, sessions: int, url: str = SERVICE_URL) -> Counter[tuple[str, int]]:
+        """Have the agent ask once in each of these sessions; return how often each (track, status) answered."""
+        said = self._run(_TRAFFIC, AGENT_URL=url, AGENT_SESSIONS=str(sessions))
+        return Counter({(track, status): count for track, status, count in said})
+
+    def _run(self, script: Path, **settings: str) -> Any:
         environment = [f"{name}={value}" for name, value in settings.items()]
+        environment += [f"AGENT_MODEL={MODEL}", f"AGENT_TOKEN_FILE={_TOKEN_FILE}"]
         said = self.cluster.kubectl(
             "exec", "-i", "-n", self.namespace, "agent", "--", "env", *environment, "python3", "-",
-            input=_AGENT.read_text(),
+            input=script.read_text(),
         )  # fmt: skip
         return json.loads(said)
 
-    def use_api_key(self, **auth: Any) -> None:
-        """Apply a provider with an API key, and with ``auth`` over it; wait until it is Ready."""
+    def use_api_key(self, spec: dict[str, Any] | None = None, as_user: str | None = None, **auth: Any) -> None:
+        """Apply a provider with an API key, with ``auth`` and fields of ``spec`` over it; wait until it is Ready."""
         self.vendor.tokens(add_api_keys=[self.vendor.api_key])
         key = {"importSecretRef": {"name": "vendor-key", "key": "key"}}
-        spec = {
+        whole = {
             "protocol": "Anthropic",
             "endpoint": self.vendor.url,
             "tls": {"caBundle": self.vendor.ca_pem},
             "models": [{"name": MODEL}],
             "auth": {"modes": ["APIKey"], "apiKey": key, **auth},
+            **(spec or {}),
         }
-        provider = self._object("headgate.dev/v1alpha1", "LLMProvider", "anthropic", spec=spec)
-        self.cluster.apply([self._secret("vendor-key", key=self.vendor.api_key), provider])
+        provider = self._object("headgate.dev/v1alpha1", "LLMProvider", "anthropic", spec=whole)
+        self.cluster.apply([self._secret("vendor-key", key=self.vendor.api_key), provider], as_user=as_user)
         self.wait("llmprovider/anthropic")
 
     def use_subscription(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from headgate_dev.emulator import FaultKind
 from headgate_dev.realnode import RealCluster
 
 from .manifests import RESTRICTED_CONTAINER, RESTRICTED_POD, namespace
@@ -28,6 +29,7 @@ class Vendor:
     url: str = f"https://{_HOST}:{_PORT}"
     api_key: str = field(default_factory=lambda: f"emulated-key-{secrets.token_hex(8)}")
     oauth_token: str = field(default_factory=lambda: f"emulated-token-{secrets.token_hex(8)}")
+    _held: list[str] = field(default_factory=list)
 
     def tokens(self, **change: Any) -> None:
         """Change which credentials it accepts."""
@@ -37,6 +39,22 @@ class Vendor:
         """(kind, credential) of each request so far."""
         recorded = self._control("GET", "/_emulator/requests").json()
         return [(each["credential_kind"], each["credential"]) for each in recorded["requests"]]
+
+    @contextmanager
+    def holding(self, requests: int) -> Iterator[None]:
+        """Hold the streams of the next ``requests`` after their first words; let them go on at the end."""
+        fault = {"kind": FaultKind.HOLD, "after_events": 4, "times": requests}
+        self._held.append(self._control("POST", "/_emulator/faults", json=fault).json()["id"])
+        try:
+            yield
+        finally:
+            self._control("POST", f"/_emulator/faults/{self._held.pop()}/release")
+
+    def wait_held(self, count: int) -> None:
+        """Wait until so many streams are held."""
+        self._control(
+            "GET", f"/_emulator/faults/{self._held[-1]}/held", params={"count": count, "timeout": 30}, timeout=40
+        )
 
     def _control(self, method: str, path: str, **options: Any) -> httpx.Response:
         # By address from outside the cluster, so the name that the certificate is for must be said.

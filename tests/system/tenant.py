@@ -34,7 +34,7 @@ class Tenant:
             namespace=self.namespace,
         )
 
-    def provider(self, name: str = "anthropic", *, wait: bool = True, **spec: Any) -> None:
+    def provider(self, name: str = "anthropic", *, wait: bool = True, as_user: str | None = None, **spec: Any) -> None:
         """Apply an LLMProvider that points at the test's vendor, and wait until it is Ready."""
         manifest = {
             "apiVersion": "headgate.dev/v1alpha1",
@@ -49,7 +49,7 @@ class Tenant:
                 **spec,
             },
         }
-        self.cluster.apply(manifest, namespace=self.namespace)
+        self.cluster.apply(manifest, namespace=self.namespace, as_user=as_user)
         if wait:
             self.wait(f"llmprovider/{name}")
 

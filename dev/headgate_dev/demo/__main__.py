@@ -1,4 +1,4 @@
-"""The demo's plot: install, apply a provider, stream, add a subscription, revoke it, read the trace."""
+"""The demo's plot: install, apply a provider, stream, add a subscription, revoke it, read the trace; then roll out changes."""
 
 import json
 import secrets
@@ -8,6 +8,7 @@ import time
 from headgate_api.clock import SystemClock
 from headgate_dev.cluster import Cluster, ClusterError
 from headgate_dev.demo import cast
+from headgate_dev.demo.rollout import RolloutAct
 from headgate_dev.demo.stage import Stage
 from headgate_dev.emulator import EmulatorThread, TokenState, throwaway_tls
 from headgate_dev.installation import Installation
@@ -41,6 +42,7 @@ class Demo:
         self._api_key()
         self._subscription()
         self._revoked()
+        RolloutAct(self._stage, self._cluster, self._headgate, self._vendor).run()
 
     def _install(self) -> None:
         self._stage.step("helm install: operator and a fleet of two proxies")

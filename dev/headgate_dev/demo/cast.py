@@ -8,6 +8,8 @@ from headgate_api.clock import Clock, rfc3339
 NAMESPACE: Final = "team-a"
 MODEL: Final = "claude-sonnet-4-6"
 OWNER: Final = "alice"
+APPROVER: Final = "carol"
+POLICY: Final = "careful"
 
 
 def provider(endpoint: str, ca_pem: str | None, modes: list[str]) -> dict[str, Any]:
@@ -42,6 +44,28 @@ def account(clock: Clock | None = None) -> dict[str, Any]:
         spec["acknowledgement"] = {"by": OWNER, "at": at, "textVersion": acknowledgement.TEXT_VERSION}
     metadata = {"name": OWNER}
     return {"apiVersion": names.API_VERSION, "kind": "SubscriptionAccount", "metadata": metadata, "spec": spec}
+
+
+def policy() -> dict[str, Any]:
+    """Return the RolloutPolicy of the provider: a tester, then carol, then a growing share, then carol again."""
+    metrics: list[dict[str, Any]] = [{"name": "ErrorRate", "max": 5}, {"name": "AuthFailureRate", "max": 5}]
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": "RolloutPolicy",
+        "metadata": {"name": POLICY},
+        "spec": {
+            "targets": [{"kind": "LLMProvider", "name": "anthropic"}],
+            "steps": [
+                {"audience": {"serviceAccounts": [{"name": "tester"}]}},
+                {"approval": {"description": "the tester's answers"}},
+                {"weight": 5, "hold": "3s"},
+                {"weight": 25, "hold": "3s"},
+                {"approval": {"description": "the numbers at 25 %"}},
+                {"weight": 100, "analysis": False},
+            ],
+            "analysis": {"interval": "2s", "minSamples": 20, "consecutiveFailures": 2, "metrics": metrics},
+        },
+    }
 
 
 def secret(name: str, key: str, value: str) -> dict[str, Any]:

@@ -101,6 +101,12 @@ class RealCluster(ClusterAccess):
         """Run a command in the node's namespaces (its processes, mounts and network) and return its stdout."""
         return self._machine.run(*command, timeout=timeout)
 
+    def tag_image(self, tag: str) -> str:
+        """Give Headgate's image a second name on the node, as a release of the same content would have; return it."""
+        name = f"{image.REPOSITORY}:{tag}"
+        self.on_node("ctr", "--namespace=k8s.io", "images", "tag", "--force", self.image, name)
+        return name
+
     def logs(self) -> str:
         """Return the ends of the logs of every program, for the report of a failed start."""
         return "\n".join(f"--- {each.name}\n{each.tail()}" for each in self._running)
