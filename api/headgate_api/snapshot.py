@@ -47,7 +47,7 @@ class ProviderEntry(KubeModel):
     namespace: str
     name: str
     generation: int
-    stable: ProviderForm | None
+    stable: ProviderForm | None = None
     candidate: ProviderForm | None = None
     policy: str | None = Field(default=None, description="namespace/name of the RolloutPolicy that guards it.")
 
@@ -71,7 +71,7 @@ class AccountEntry(KubeModel):
     namespace: str
     name: str
     generation: int
-    stable: AccountForm | None
+    stable: AccountForm | None = None
     candidate: AccountForm | None = None
     policy: str | None = None
 

@@ -9,6 +9,7 @@ from headgate_api import snapshot as snapshots
 from headgate_api.resources import LLMProviderSpec
 from headgate_api.resources.proxyfleet import Allowances, CallerTokens, Limits
 from headgate_api.snapshot import (
+    AccountEntry,
     FleetSettings,
     Head,
     ProviderEntry,
@@ -72,6 +73,16 @@ def test_a_proxy_unpacks_what_the_operator_packed_however_many_chunks(names: lis
     assert unpacked.fleet == original.fleet
     assert sorted(p.name for p in unpacked.providers) == sorted(names)
     assert {p.name: p for p in unpacked.providers} == {p.name: p for p in original.providers}
+
+
+def test_a_provider_that_only_its_audience_may_meet_arrives_without_a_stable_form() -> None:
+    whole = provider("new")
+    entry = whole.model_copy(update={"stable": None, "candidate": whole.stable, "policy": "team-a/careful"})
+    account = AccountEntry(namespace="team-a", name="alice", generation=1, policy="team-a/careful")
+    original = snapshot(entry).model_copy(update={"accounts": (account,)})
+    packed = pack(original)
+
+    assert unpack(parse_head(head_of(packed).to_json()), packed[1]) == original
 
 
 def test_equal_content_gives_equal_bytes_whatever_its_order() -> None:
