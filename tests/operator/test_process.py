@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from headgate_api.snapshot import CHUNK_KEY, Snapshot, parse_head, unpack
-from headgate_dev.cluster import Cluster
+from headgate_dev.cluster import Cluster, CommandError
 from headgate_dev.release import NAMESPACE
 
 from .process import OperatorProcess, condition, head, until
@@ -121,6 +121,7 @@ def test_the_broker_takes_reports_of_a_real_pod_and_of_nobody_else(cluster: Clus
     operator = start_operator()
     revision = until(lambda: (head(cluster) or {}).get("revision"), what="a snapshot")
     account = "headgate-proxy-default"
+    cluster.wait_for(f"serviceaccount/{account}", "create", namespace=NAMESPACE)
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -166,7 +167,16 @@ def test_an_api_server_that_goes_away_ends_nothing(cluster: Cluster, start_opera
     finally:
         cluster.apiserver.start()
     until(operator.leads, seconds=40, what="the operator to lead again")
-    cluster.apply(PROVIDER, namespace=namespace)
+
+    def applied() -> bool:
+        try:
+            cluster.apply(PROVIDER, namespace=namespace)
+        except CommandError as error:
+            assert "ServiceUnavailable" in str(error), error  # the API server has yet to serve its CRDs again
+            return False
+        return True
+
+    until(applied, what="the API server to serve its CRDs")
     until(
         lambda: condition(cluster, "llmprovider/vendor", "Accepted", namespace), seconds=40, what="the operator's work"
     )

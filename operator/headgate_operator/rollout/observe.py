@@ -153,7 +153,7 @@ class Observer:
         if approvals and policy.spec.approval.distinct_from_author and not self._installation.authors:
             found.append(
                 "spec.approval.distinctFromAuthor is true, but this API server has no MutatingAdmissionPolicy that stamps who "
-                "made a change; use Kubernetes 1.34 or newer, or set it to false"
+                "made a change; use Kubernetes 1.36 or newer, or set it to false"
             )
         elsewhere = policy.metadata.namespace != self._services.namespace
         if elsewhere and any(t.kind == ProxyFleet.KIND for t in policy.spec.targets):

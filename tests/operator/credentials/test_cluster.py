@@ -18,6 +18,10 @@ from headgate_operator.credentials.metrics import CredentialMetrics
 from headgate_operator.credentials.store import Store
 from headgate_operator.engine.keys import Key
 from headgate_operator.provider.reconciler import ProviderReconciler
+from headgate_operator.revisions.guards import Guards
+from headgate_operator.revisions.held import Held
+from headgate_operator.revisions.standing import Standing
+from headgate_operator.revisions.store import RevisionStore
 from headgate_runtime.kube import Kube, KubeSettings
 from headgate_runtime.kube_kinds import LLM_PROVIDER, SECRET, SUBSCRIPTION_ACCOUNT
 from headgate_runtime.vault import Vault, VaultSession, VaultSettings
@@ -47,8 +51,13 @@ async def kube(cluster: Cluster) -> AsyncIterator[Kube]:
 async def test_from_apply_to_deletion(cluster: Cluster, namespace: str, kube: Kube, vault: Vault) -> None:
     redactor, told, store = Redactor(), Told(), Store(vault)
     executor = Executor(kube, store, told, SystemClock(), CredentialMetrics(CollectorRegistry()))
-    providers = ProviderReconciler(kube, store, executor, told, redactor, fleet_namespace="headgate-system")
-    accounts = AccountReconciler(kube, store, executor, told, redactor)
+    revisions = RevisionStore(kube, lambda: None)
+    guards = Guards(kube, revisions, Standing(kube, "headgate-system"), "headgate-system")
+    held = Held(kube, guards, revisions)
+    providers = ProviderReconciler(
+        kube, store, executor, told, redactor, guards, held, fleet_namespace="headgate-system"
+    )
+    accounts = AccountReconciler(kube, store, executor, told, redactor, guards)
     upstream, plan = Key("LLMProvider", namespace, "claude"), Key("SubscriptionAccount", namespace, "ada")
     for body in (
         secret("key", "not-a-real-key"),

@@ -1,10 +1,12 @@
 """Which forms traffic may see: without a policy, before adoption, in a rollout, and after the guard was lost."""
 
 from datetime import UTC, datetime
+from typing import Any
 
+from headgate_api.resources import LLMProvider, ProxyFleet
 from headgate_api.revisions import revision_labels
-from headgate_api.snapshot import FleetSettings, Snapshot
-from headgate_operator.delivery.assemble import account_entry, provider_entry
+from headgate_api.snapshot import Snapshot
+from headgate_operator.delivery.assemble import SigningKeys, account_entry, assemble, provider_entry
 from headgate_operator.revisions.bundles import provider_bundle
 from headgate_operator.revisions.guard import State, governing
 from headgate_operator.revisions.history import Kept, histories
@@ -13,7 +15,15 @@ from headgate_operator.revisions.shown import account_condition, stable_conditio
 from .things import KEY, account, kept, policy, provider, rollout, world
 
 OLD, NEW = provider("old"), provider("new")
-SETTINGS = FleetSettings.model_construct()
+
+
+def fleet() -> ProxyFleet:
+    spec = {"image": "headgate:test", "allowedNamespaces": ["*"]}
+    return ProxyFleet.from_wire({"metadata": {"name": "default", "namespace": "headgate-system"}, "spec": spec})
+
+
+def served(item: LLMProvider) -> Snapshot:
+    return assemble(fleet(), [item], [], SigningKeys("https://issuer.example", {"keys": []}))
 
 
 def test_without_a_policy_the_live_form_serves_at_once() -> None:
@@ -26,7 +36,7 @@ def test_without_a_policy_the_live_form_serves_at_once() -> None:
 
 
 def test_an_object_that_is_not_adopted_yet_is_served_as_published() -> None:
-    published = Snapshot.model_construct(fleet=SETTINGS, providers=(provider_entry(OLD),), accounts=())
+    published = served(OLD)
     guard = world(NEW, policies=(policy(),)).of_provider(NEW, [], [None, published])
     assert guard.state is State.UNADOPTED
     entry = provider_entry(NEW, guard)
@@ -68,7 +78,7 @@ def test_the_form_promoted_last_is_stable_whatever_came_before() -> None:
 
 
 def test_a_stable_form_that_this_build_cannot_read_is_served_as_published() -> None:
-    published = Snapshot.model_construct(fleet=SETTINGS, providers=(provider_entry(OLD),), accounts=())
+    published = served(OLD)
     unreadable = Kept("r", "1", "u", "later", 3)
     guard = world(NEW, kept(provider("ancient")), unreadable, policies=(policy(),)).of_provider(NEW, [], [published])
     assert guard.stable is not None
@@ -131,7 +141,10 @@ def test_a_revision_of_a_former_object_of_that_name_counts_as_absent() -> None:
     bundle = provider_bundle(NEW, [])
     labels = revision_labels("LLMProvider", "claude", bundle.revision)
     metadata = {"name": "r", "namespace": "team", "resourceVersion": "1", "labels": labels}
-    body = {"metadata": metadata | {"ownerReferences": [{"uid": "former"}]}, "revision": 1, "data": bundle.to_wire()}
-    assert histories([body], {KEY: "u"}) == {}
-    body["metadata"]["ownerReferences"] = [{"uid": "u"}]
-    assert histories([body], {KEY: "u"})[KEY].stable is not None
+
+    def of(uid: str) -> dict[str, Any]:
+        owned = {"metadata": metadata | {"ownerReferences": [{"uid": uid}]}}
+        return owned | {"revision": 1, "data": bundle.to_wire()}
+
+    assert histories([of("former")], {KEY: "u"}) == {}
+    assert histories([of("u")], {KEY: "u"})[KEY].stable is not None
