@@ -5,6 +5,7 @@ import secrets
 import signal
 from typing import Any
 
+import httpx
 import pytest
 
 from headgate_dev.emulator import throwaway_tls
@@ -23,6 +24,12 @@ ANALYSIS = {
 
 def _tracks(met: Any) -> set[str]:
     return set(met.tracks.values())
+
+
+def _models(tenant: Tenant, service_account: str) -> list[str]:
+    headers = {"authorization": f"Bearer {tenant.token(service_account=service_account)}"}
+    listed = httpx.get(f"{tenant.headgate.url()}/v1/models", headers=headers).json()
+    return [model["id"] for model in listed["data"]]
 
 
 def test_a_change_meets_the_audience_then_a_share_then_everyone(tenant: Tenant) -> None:
@@ -77,7 +84,7 @@ def test_a_new_guarded_provider_is_there_for_its_audience_alone(tenant: Tenant) 
     assert {status for _, status in guard.ask(4, "tester").answers} == {200}
     outside = tenant.message()
     assert (outside.status_code, outside.json()["error"]["type"]) == (404, "not_found_error")
-    assert MODEL not in outside.text.replace(f'"{MODEL}"', "", 1)  # it is not listed among what they may use
+    assert (_models(tenant, "tester"), _models(tenant, "agent")) == ([MODEL], [])
 
     guard.approve()
     guard.wait("condition=Promoted")
