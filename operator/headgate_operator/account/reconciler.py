@@ -78,7 +78,8 @@ class AccountReconciler:
 
     async def _guard(self, provider: LLMProvider) -> Guard:
         """Return the guard of the account's provider; what it holds depends on the accounts beside this one too."""
-        if provider.metadata.deletion_timestamp is not None:
-            return UNGUARDED
+        leaving = provider.metadata.deletion_timestamp is not None
+        if leaving or not await self._guards.concerned(provider):
+            return UNGUARDED  # and the accounts beside it, a thousand maybe, need not be read
         bodies = await self._kube.list(SUBSCRIPTION_ACCOUNT, provider.metadata.namespace)
         return await self._guards.of_provider(provider, readable(SubscriptionAccount, bodies))

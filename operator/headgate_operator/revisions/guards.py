@@ -130,6 +130,11 @@ class Guards:
         snapshots = await self.snapshots() if rollouts.needs_standing(provider) else ()
         return rollouts.of_provider(provider, accounts, snapshots)
 
+    async def concerned(self, provider: LLMProvider) -> bool:
+        """Tell whether a policy names a provider, or anything is kept of it; else it and its accounts are unguarded."""
+        rollouts = await self.rollouts(provider.metadata.namespace, (provider,))
+        return bool(rollouts.history(provider).kept) or rollouts.governing(provider) is not None
+
     async def snapshots(self) -> tuple[Snapshot | None, ...]:
         """Return what each fleet serves now, by the fleets' names."""
         fleets = sorted(body["metadata"]["name"] for body in await self._kube.list(PROXY_FLEET, self._namespace))

@@ -2,6 +2,8 @@
 
 from tests.operator.progressive.team import Team, policy, provider
 
+from headgate_dev.release import NAMESPACE
+
 
 def test_a_change_reaches_traffic_in_steps_and_unguarded_ones_at_once(team: Team) -> None:
     team.apply(provider("plain"))
@@ -39,3 +41,21 @@ def test_a_rollback_leaves_the_stable_form_and_is_published_at_once(team: Team) 
     team.until(lambda: team.served() == (["old"], None), what="the stable form alone")
     assert team.status()["history"][0]["outcome"] == "Aborted"
     team.until(lambda: list(team.revisions().values()) == [1], what="the candidate to be forgotten")
+
+
+def test_a_proxy_that_does_not_take_up_a_weight_is_named_and_waited_for(team: Team) -> None:
+    team.apply(policy({"weight": 50}, {"weight": 100}))
+    team.adopted()
+    listed = team.cluster.kubectl("get", "pods", "-n", NAMESPACE, "-l", "headgate.dev/track=stable", "-o", "name")
+    (slow,) = [line.removeprefix("pod/") for line in listed.split()]
+    team.proxies.frozen.add(slow)
+    team.apply(provider("new"))
+
+    def waits() -> bool:
+        step = team.status().get("step") or {}
+        return step.get("reason") == "WaitingForProxies" and slow in step["message"]
+
+    team.until(waits, what="the wait to name the proxy")
+    assert (team.split() or {})["weight"] == 5000
+    team.proxies.frozen.clear()
+    team.until(lambda: team.status()["history"][0]["outcome"] == "Promoted", what="promotion")
