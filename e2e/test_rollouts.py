@@ -173,8 +173,10 @@ def test_uninstall_keeps_what_users_made_and_purge_leaves_nothing(cluster: RealC
 
     assert done.returncode == 0, done.stderr
     assert cluster.kubectl("get", "crds", "-o", "name").count("headgate.dev") == 0
-    kinds = "deployments,services,configmaps,secrets,serviceaccounts,roles,rolebindings,leases,controllerrevisions"
-    left = cluster.kubectl("get", kinds, "-A", "-o", "name")
+    kinds = "deployments,services,configmaps,secrets,serviceaccounts,roles,rolebindings,controllerrevisions"
+    left = cluster.kubectl("get", kinds, "-A", "-o", "name") + cluster.kubectl(
+        "get", "leases", "-n", NAMESPACE, "-o", "name"
+    )
     assert [name for name in left.splitlines() if "headgate" in name] == []
     scoped = "clusterroles,clusterrolebindings,validatingadmissionpolicies,mutatingadmissionpolicies"
     assert "headgate" not in cluster.kubectl("get", scoped, "-o", "name")
