@@ -162,6 +162,7 @@ class Emulator:
             target=request.raw_path,
             headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers),
             received_at=self._clock.now(),
+            began=self._journal.moment(),
         )
         self.requests.append(record)
         try:
@@ -171,7 +172,7 @@ class Emulator:
             record.disconnected = True
             raise
         finally:
-            record.done = True
+            record.done, record.ended = True, self._journal.moment()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._journal.changed()
 
