@@ -26,6 +26,7 @@ class TerminalReason(StrEnum):
     REUSED = "RefreshTokenReused"
     REVOKED = "RefreshTokenRevoked"
     SUSPENDED = "PlanSuspended"
+    DENIED = "AccessDenied"
 
 
 class _Record(BaseModel):
