@@ -56,6 +56,7 @@ class RefreshState(_Record):
     )
     terminal: TerminalReason | None = None
     last_refresh: datetime | None = None
+    forced: int = Field(default=0, ge=0, description="Refreshes in a row that proxies asked for before they were due.")
 
 
 def fingerprint(token: Secret) -> str:

@@ -12,6 +12,7 @@ from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources.base import Observation, SecretKeyRef
 from headgate_api.resources.llmprovider import CredentialStatus
 from headgate_api.vault import GrantRecord, access_path, grant_path
+from headgate_operator.account.binding import bound_at_import, rebound
 from headgate_operator.account.observed import ObservedAccount
 from headgate_operator.credentials.content import ContentError, PlanCredential, parse_plan
 from headgate_operator.credentials.decide import (
@@ -66,7 +67,7 @@ def grant_plan(seen: ObservedAccount, now: datetime) -> GrantPlan:
         imported_from=known.imported_from if known is not None else None,
     )
     decision = decide(asked)
-    action, note = _next(seen, asked, decision, content)
+    action, note = _next(seen, asked, decision, content, now)
     if action is not None:
         pending = _valid(False, ConditionReason.PENDING, "being stored in Vault")
         return GrantPlan(action, note, pending, known, account.status.expires_at)
@@ -91,7 +92,7 @@ def _content(seen: ObservedAccount) -> tuple[PlanCredential | None, str | None]:
 
 
 def _next(
-    seen: ObservedAccount, asked: Question, decision: ImportDecision, content: PlanCredential | None
+    seen: ObservedAccount, asked: Question, decision: ImportDecision, content: PlanCredential | None, now: datetime
 ) -> tuple[Action | None, Note | None]:
     grant = seen.grant.record
     if isinstance(decision, Import) and content is not None:
@@ -103,6 +104,8 @@ def _next(
             scopes=content.scopes,
             grant_id=decision.import_id[:_GRANT_ID_DIGITS],
             generation=1,
+            token_origins=bound_at_import(seen),
+            obtained_at=now.replace(microsecond=0),
             imports=(*asked.held.imports, decision.import_id),
         )
         where = asked.secret.where if asked.secret is not None else asked.path
@@ -117,6 +120,12 @@ def _next(
         record = grant.model_copy(update={"origins": decision.origins})
         note = Note("Normal", ConditionReason.IMPORTED, "Bind", f"grant now bound to {', '.join(decision.origins)}")
         return WriteRecord(asked.path, record, seen.grant.version), note
+    widened = rebound(seen, asked)
+    if widened is not None:
+        text = f"refresh token now bound to {', '.join(widened.token_origins)}"
+        return WriteRecord(asked.path, widened, seen.grant.version), Note(
+            "Normal", ConditionReason.IMPORTED, "Bind", text
+        )
     if grant is None:
         return None, None
     if seen.access.record != grant.access():

@@ -12,6 +12,7 @@ from headgate_api.vault import access_path, grant_path
 from headgate_operator.account.acknowledged import acknowledged
 from headgate_operator.account.grant import GrantPlan, grant_plan
 from headgate_operator.account.observed import ObservedAccount
+from headgate_operator.account.refreshing import refreshing
 from headgate_operator.credentials.plan import (
     RECHECK_SECONDS,
     AddFinalizer,
@@ -31,6 +32,7 @@ _TOLD: Final = {
     ConditionType.ACKNOWLEDGED: True,
     ConditionType.CREDENTIAL_VALID: True,
     ConditionType.SUSPENDED: False,
+    ConditionType.REFRESH_HEALTHY: True,
 }
 """The conditions whose changes become Events, and the status that is good news."""
 
@@ -52,6 +54,7 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
     account, before = seen.account, seen.account.status.conditions
     acknowledgement, suspended = acknowledged(account), _suspended(seen)
     told = account.status.model_copy(update={"credential": grant.status})
+    renewal = refreshing(seen, now)
     programmed = seen.programmed(account_entry(account.model_copy(update={"status": told})))
     observations = (
         _ready(seen, acknowledgement, suspended, grant.valid, programmed, before),
@@ -59,6 +62,7 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
         grant.valid,
         programmed,
         suspended,
+        *renewal.observations,
     )
     status = SubscriptionAccountStatus(
         observed_generation=account.metadata.generation,
@@ -66,6 +70,7 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
         credential=grant.status,
         conditions=merge_conditions(before, observations, generation=account.metadata.generation, now=now),
     )
+    status = renewal.into(status)
     expiry = grant.expires_at
     notes = notes_on_change(before, observations, _TOLD)
     return Plan(
@@ -76,6 +81,7 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
             RECHECK_SECONDS if account.spec.credential.import_secret_ref is not None else None,
             None if grant.valid.status else retry_in(before, ConditionType.CREDENTIAL_VALID, now),
             (expiry - now).total_seconds() if expiry is not None and expiry > now else None,
+            renewal.look_again,
         ),
     )
 

@@ -91,7 +91,7 @@ def revoke(client: Client, token: Secret, hint: str = "refresh_token") -> OAuthR
 def _token_request(client: Client, given: Mapping[str, str]) -> OAuthRequest:
     profile = client.profile
     everything = {**profile.extra_token_parameters, **given}
-    return _request(client, profile.token_endpoint, everything, json_body=profile.token_encoding in ("JSON",))
+    return _request(client, profile.token_endpoint, everything, json_body=profile.token_encoding == "JSON")  # noqa: S105
 
 
 def _request(client: Client, url: str, given: Mapping[str, str], *, json_body: bool) -> OAuthRequest:
