@@ -12,7 +12,7 @@ from headgate_operator.account.observed import ObservedAccount
 from headgate_operator.credentials.observe import trouble_reason
 from headgate_operator.credentials.plan import soonest
 from headgate_operator.refresh.schedule import due_at
-from headgate_operator.refresh.verdict import Attempt, judge, token_origin
+from headgate_operator.refresh.verdict import Attempt, failing, judge, token_origin
 
 _IN_ORDER: Final = (ConditionReason.SCHEDULED, ConditionReason.REFRESHING)
 _AGAIN_SECONDS: Final = 15.0
@@ -52,9 +52,16 @@ def refreshing(seen: ObservedAccount, now: datetime) -> Refreshing:
     verdict = judge(account, grant, now)
     if isinstance(verdict, Attempt):
         due = due_at(grant) if grant is not None and not verdict.interrupted else None
-        text = "an attempt has not ended; its refresh token is tried once more" if verdict.interrupted else "due now"
-        reason = ConditionReason.REFRESH_INTERRUPTED if verdict.interrupted else ConditionReason.SCHEDULED
-        healthy = _healthy(None if verdict.interrupted else True, reason, text)
+        if grant is not None and grant.refresh.failures:
+            rest = failing(grant, now)
+            healthy = _healthy(rest.healthy, rest.reason, rest.message)
+        elif verdict.interrupted:
+            text = "an attempt has not ended; its refresh token is tried once more"
+            healthy = _healthy(None, ConditionReason.REFRESH_INTERRUPTED, text)
+        else:
+            healthy = _healthy(
+                True, ConditionReason.SCHEDULED if last is None else ConditionReason.REFRESHED, "due now"
+            )
         return Refreshing((healthy,), last, _whole(due or now), generation, _AGAIN_SECONDS, token_origin(profile))
     wait = (verdict.until - now).total_seconds() if verdict.until is not None else None
     if verdict.reason in _IN_ORDER and grant is not None and last is not None:

@@ -115,10 +115,10 @@ def _held_back(account: SubscriptionAccount, grant: GrantRecord, now: datetime, 
     if claim is not None and now < claim.until and state.failures == 0:
         return Rest(claim.until, True, ConditionReason.REFRESHING, f"under way since {rfc3339(claim.since)}")
     if claim is not None and now < claim.until:
-        return _failing(grant, claim.until)
+        return failing(grant, claim.until)
     same_profile = profile is not None and state.profile == profile_id(profile)
     if state.not_before is not None and now < state.not_before and same_profile:
-        return _failing(grant, state.not_before)
+        return failing(grant, state.not_before)
     if claim is None:
         return None
     if seen_for < SIGHTED_SECONDS:
@@ -147,7 +147,8 @@ def _by_time(grant: GrantRecord, now: datetime, refused: int | None) -> Verdict:
     return Rest(due, True, ConditionReason.SCHEDULED, f"next at {rfc3339(due)}")
 
 
-def _failing(grant: GrantRecord, until: datetime) -> Rest:
+def failing(grant: GrantRecord, until: datetime) -> Rest:
+    """Return what is to be said of a grant whose last attempt brought nothing, and whose next one follows at ``until``."""
     state = grant.refresh
     reason = _reason(state.reason)
     text = f"{state.problem or 'the last attempt failed'}; attempt {state.failures + 1} follows at {rfc3339(until)}"
