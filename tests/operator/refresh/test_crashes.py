@@ -3,6 +3,7 @@
 Against a real OpenBao and a real HTTPS vendor whose refresh tokens are single-use, and whose reuse ends the grant.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -137,3 +138,13 @@ async def test_killed_again_and_again_no_token_is_spent_twice_by_somebody_who_kn
                 world.faults.at = None
             await _end(world)
     assert site.at_once() == 1
+
+
+async def test_operators_that_fight_over_one_account_ask_the_vendor_once(site: Site, vault: Vault) -> None:
+    world = await _world(site, vault, "fought-over")
+    before = len(site.oauth.calls)
+    results = await asyncio.gather(*(_operator(world)[0].refresh(world.key, 1) for _ in range(8)))
+    assert sum(isinstance(result, Renewed) for result in results) >= 1
+    assert len(site.oauth.calls) - before == 1
+    assert site.at_once() == 1
+    assert await _end(world) == "works"
