@@ -30,7 +30,13 @@ from headgate_operator.fleet.reconciler import FleetReconciler
 from headgate_operator.fleet.signing_keys import SigningKeySource
 from headgate_operator.leadership_lease import Leadership
 from headgate_operator.metrics import Metrics
+from headgate_operator.oauth.http import OAuthHttp
 from headgate_operator.provider.reconciler import ProviderReconciler
+from headgate_operator.refresh.executor import RefreshExecutor
+from headgate_operator.refresh.ledger import Ledger
+from headgate_operator.refresh.metrics import RefreshMetrics
+from headgate_operator.refresh.refresher import Refresher
+from headgate_operator.refresh.subject import Subjects
 from headgate_operator.services import Services
 from headgate_operator.settings import OperatorSettings
 from headgate_runtime.admin import Admin, Health
@@ -72,6 +78,7 @@ class Operator:
             namespace=settings.namespace,
             fence=self._leadership.fence,
         )
+        self._refresher = self._new_refresher(identity)
         self._broker = Broker(
             settings.broker_port,
             namespace=settings.namespace,
@@ -89,6 +96,7 @@ class Operator:
             group.create_task(self._watch())
             group.create_task(self._leadership.run(self._lead))
             group.create_task(self._vault.keep_session())
+            group.create_task(self._refresher.run())
             for kind in (DEPLOYMENT, CONFIG_MAP):
                 group.create_task(watch_owned(self._kube, kind, self._settings.namespace, self._owned_changed))
 
@@ -108,6 +116,7 @@ class Operator:
         self._services.reports.begin_term()
         self._services.published.begin_term()
         self._engine = engine = self._new_engine()
+        self._refresher.begin_term()
         self._metrics.leader.set(1)
         try:
             async with asyncio.TaskGroup() as group:
@@ -118,6 +127,7 @@ class Operator:
                 group.create_task(engine.run())
         finally:
             self._engine = None
+            self._refresher.end_term()
             self._metrics.leader.set(0)
 
     def _new_engine(self) -> Engine:
@@ -139,7 +149,9 @@ class Operator:
                 LLMProvider.KIND: ProviderReconciler(
                     self._kube, store, executor, edge, self._redactor, fleet_namespace=services.namespace
                 ),
-                SubscriptionAccount.KIND: AccountReconciler(self._kube, store, executor, edge, self._redactor),
+                SubscriptionAccount.KIND: AccountReconciler(
+                    self._kube, store, executor, edge, self._redactor, self._refresher
+                ),
                 ProxyFleet.KIND: fleets,
             },
             sweep=self._sweep,
@@ -147,6 +159,21 @@ class Operator:
             progress=self._progress,
             metrics=self._metrics,
         )
+
+    def _new_refresher(self, identity: str) -> Refresher:
+        """Return what refreshes accounts: of the process, not of a term, since a refresh that began must end."""
+        metrics = RefreshMetrics(self._metrics.registry)
+        executor = RefreshExecutor(
+            Subjects(self._kube, self._redactor, fleet_namespace=self._settings.namespace),
+            Ledger(Store(self._vault), self._redactor),
+            OAuthHttp(),
+            clock=self._clock,
+            holder=identity,
+            fence=self._leadership.fence,
+            metrics=metrics,
+            redactor=self._redactor,
+        )
+        return Refresher(executor, clock=self._clock, settled=lambda key: self._enqueue({key}), metrics=metrics)
 
     async def _list_all(self) -> list[Object]:
         lists = await asyncio.gather(*(self._kube.list(k) for k in (LLM_PROVIDER, SUBSCRIPTION_ACCOUNT, PROXY_FLEET)))

@@ -40,8 +40,8 @@ class Vendor:
         return requests.refresh(self.client(), self.refresh_token())
 
     async def send(self, request: OAuthRequest, **options: Any) -> Any:
-        options = {"origins": {self.emulator.url}, "private_addresses": True} | options
-        return await OAuthHttp(deadline_seconds=5).send(request, **options)
+        given: dict[str, Any] = {"origins": {self.emulator.url}, "private_addresses": True} | options
+        return await OAuthHttp(deadline_seconds=5).send(request, **given)
 
 
 @pytest.fixture(scope="module")

@@ -170,7 +170,7 @@ async def test_a_write_that_fails_or_loses_its_answer_is_made_good(lost: int) ->
                 raise VaultUnavailable(VaultCause.TIMEOUT)
             return version
 
-        world.memory.write = flaky  # type: ignore[method-assign, assignment]
+        world.memory.write = flaky  # type: ignore[method-assign]
         result = await world.until_settled(world.operator())
         await world.condition()  # the account's own plan publishes what is not yet
         assert isinstance(result, Renewed)
