@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from headgate_api.clock import Clock
 from headgate_api.redaction import Redactor
+from headgate_api.refresh import REFRESH_PATH
 from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
 from headgate_operator.account.reconciler import AccountReconciler
 from headgate_operator.broker.authentication import Authenticator
+from headgate_operator.broker.refreshing import RefreshEndpoint
 from headgate_operator.broker.reports import Reports
 from headgate_operator.broker.server import Broker
 from headgate_operator.credentials.executor import Executor
@@ -30,13 +32,8 @@ from headgate_operator.fleet.reconciler import FleetReconciler
 from headgate_operator.fleet.signing_keys import SigningKeySource
 from headgate_operator.leadership_lease import Leadership
 from headgate_operator.metrics import Metrics
-from headgate_operator.oauth.http import OAuthHttp
 from headgate_operator.provider.reconciler import ProviderReconciler
-from headgate_operator.refresh.executor import RefreshExecutor
-from headgate_operator.refresh.ledger import Ledger
-from headgate_operator.refresh.metrics import RefreshMetrics
-from headgate_operator.refresh.refresher import Refresher
-from headgate_operator.refresh.subject import Subjects
+from headgate_operator.refresh.assembly import new_refresher
 from headgate_operator.services import Services
 from headgate_operator.settings import OperatorSettings
 from headgate_runtime.admin import Admin, Health
@@ -78,15 +75,37 @@ class Operator:
             namespace=settings.namespace,
             fence=self._leadership.fence,
         )
-        self._refresher = self._new_refresher(identity)
+        self._refresher = new_refresher(
+            kube,
+            vault,
+            namespace=settings.namespace,
+            holder=identity,
+            clock=clock,
+            redactor=redactor,
+            registry=self._metrics.registry,
+            fence=self._leadership.fence,
+            settled=lambda key: self._enqueue({key}),
+        )
+        authenticator = Authenticator(kube, clock)
         self._broker = Broker(
             settings.broker_port,
             namespace=settings.namespace,
-            authenticator=Authenticator(kube, clock),
+            authenticator=authenticator,
             reports=reports,
             leads=lambda: self._engine is not None,
             touched=self._reported,
             metrics=self._metrics,
+            endpoints={
+                REFRESH_PATH: RefreshEndpoint(
+                    kube,
+                    Store(vault),
+                    self._refresher,
+                    authenticator,
+                    namespace=settings.namespace,
+                    leads=lambda: self._engine is not None,
+                    clock=clock,
+                ).handle
+            },
         )
         self._admin = Admin(settings.admin_port, live=self._live, ready=self._ready, registry=self._metrics.registry)
 
@@ -159,21 +178,6 @@ class Operator:
             progress=self._progress,
             metrics=self._metrics,
         )
-
-    def _new_refresher(self, identity: str) -> Refresher:
-        """Return what refreshes accounts: of the process, not of a term, since a refresh that began must end."""
-        metrics = RefreshMetrics(self._metrics.registry)
-        executor = RefreshExecutor(
-            Subjects(self._kube, self._redactor, fleet_namespace=self._settings.namespace),
-            Ledger(Store(self._vault), self._redactor),
-            OAuthHttp(),
-            clock=self._clock,
-            holder=identity,
-            fence=self._leadership.fence,
-            metrics=metrics,
-            redactor=self._redactor,
-        )
-        return Refresher(executor, clock=self._clock, settled=lambda key: self._enqueue({key}), metrics=metrics)
 
     async def _list_all(self) -> list[Object]:
         lists = await asyncio.gather(*(self._kube.list(k) for k in (LLM_PROVIDER, SUBSCRIPTION_ACCOUNT, PROXY_FLEET)))

@@ -7,7 +7,7 @@ the snapshot names the leader's broker.
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
@@ -29,7 +29,10 @@ _log = logging.getLogger(__name__)
 
 
 class Broker:
-    """The server; an asynchronous context manager. ``touched`` is told which objects a report concerns."""
+    """The server; an asynchronous context manager. ``touched`` is told which objects a report concerns.
+
+    ``endpoints``: what else is answered, by path (POST).
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Broker:
         leads: Callable[[], bool],
         touched: Callable[[set[Key]], None],
         metrics: Metrics,
+        endpoints: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] | None = None,
         host: str | None = None,
     ) -> None:
         self._port = port
@@ -51,6 +55,7 @@ class Broker:
         self._leads = leads
         self._touched = touched
         self._metrics = metrics
+        self._endpoints = dict(endpoints or {})
         self._runner: web.AppRunner | None = None
 
     @property
@@ -62,6 +67,8 @@ class Broker:
         app = web.Application(client_max_size=MAX_REPORT_BYTES)
         app.router.add_get("/livez", self._livez)
         app.router.add_post(REPORT_PATH, self._report)
+        for path, handler in self._endpoints.items():
+            app.router.add_post(path, handler)
         listening = listening_socket(self._port, self._host)
         self._port = port_of(listening)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
