@@ -64,8 +64,8 @@ class AccountCredential(KubeModel):
 
     import_secret_ref: SecretKeyRef | None = Field(
         default=None,
-        description="A Secret whose key holds a Claude Code credential file (JSON). Emptied once Vault holds it, unless it has an "
-        "owner or carries GitOps labels.",
+        description="A Secret whose key holds the credential file (JSON) of Claude Code, Codex or Gemini CLI; sign that client "
+        "out. Emptied once Vault holds it, unless it has an owner or carries GitOps labels.",
     )
 
 

@@ -14,7 +14,7 @@ from headgate_api.resources.llmprovider import CredentialStatus
 from headgate_api.vault import GrantRecord, access_path, grant_path
 from headgate_operator.account.binding import bound_at_import, rebound
 from headgate_operator.account.observed import ObservedAccount
-from headgate_operator.credentials.content import ContentError, PlanCredential, parse_plan
+from headgate_operator.credentials.content import ContentError, PlanCredential, parse_file, sign_out_warning
 from headgate_operator.credentials.decide import (
     Confirmed,
     Import,
@@ -86,9 +86,16 @@ def _content(seen: ObservedAccount) -> tuple[PlanCredential | None, str | None]:
     if seen.secret.content is None:
         return None, None
     try:
-        return parse_plan(seen.secret.content, seen.secret.where), None
+        content = parse_file(seen.secret.content, seen.secret.where)
     except ContentError as error:
         return None, str(error)
+    spoken = seen.provider.spec.protocol if seen.provider is not None else content.protocol
+    if content.protocol != spoken:
+        return None, (
+            f"{seen.secret.where} is a credential file of {content.product}, and LLMProvider {seen.account.spec.provider_ref.name} "
+            f"speaks {spoken}; put in a file of that vendor, or name a provider of protocol {content.protocol}"
+        )
+    return content, None
 
 
 def _next(
@@ -104,6 +111,7 @@ def _next(
             scopes=content.scopes,
             grant_id=decision.import_id[:_GRANT_ID_DIGITS],
             generation=1,
+            account_id=content.account_id,
             token_origins=bound_at_import(seen),
             obtained_at=now.replace(microsecond=0),
             imports=(*asked.held.imports, decision.import_id),
@@ -113,7 +121,8 @@ def _next(
             "Normal",
             ConditionReason.IMPORTED,
             "Import",
-            f"{where} stored in Vault at {asked.path}, version {seen.grant.version + 1}",
+            f"{where} stored in Vault at {asked.path}, version {seen.grant.version + 1}"
+            + (f"; {sign_out_warning(content.product)}" if content.refresh_token is not None else ""),
         )
         return WriteRecord(asked.path, record, seen.grant.version), note
     if isinstance(decision, WidenOrigins) and grant is not None:
