@@ -252,3 +252,21 @@ async def test_the_journal_proves_what_was_in_flight_at_once(site: Site) -> None
 async def test_tokens_live_as_long_as_the_test_says(site: Site) -> None:
     site.oauth.grants.lifetime = timedelta(minutes=5)
     assert (await site.sign_in())["expires_in"] == 300
+
+
+async def test_other_processes_decide_for_people_and_read_what_was_asked(site: Site) -> None:
+    granted = await site.sign_in()
+    await site.refresh(granted["refresh_token"])
+    async with site.http.get("/_emulator/oauth") as answer:
+        shown = await answer.json()
+    assert [call["grant_type"] for call in shown["calls"]] == ["authorization_code", "refresh_token"]
+    assert shown["refreshes_at_once"] == 1
+    change = {"consent": "Deny", "lifetime_seconds": 60, "revoke": [1]}
+    async with site.http.post("/_emulator/oauth", json=change) as answer:
+        assert answer.status == 204
+    assert (await site.authorize())["error"] == "access_denied"
+    assert site.oauth.grants.lifetime == timedelta(minutes=1)
+    assert set(site.emulator.oauth_tokens.values()) == {TokenState.REVOKED}
+    for bad, status in (({"consent": "Perhaps"}, 400), ({"revoke": [9]}, 404), ({"allow_devices": ["x"]}, 404)):
+        async with site.http.post("/_emulator/oauth", json=bad) as answer:
+            assert answer.status == status

@@ -32,6 +32,7 @@ from headgate_operator.provider.acceptance import endpoint_origin
 from headgate_operator.provider.modes import lasting
 
 _GRANT_ID_DIGITS = 16
+_RENEWED = "condition RefreshHealthy says what becomes of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +167,14 @@ def _standing(seen: ObservedAccount, asked: Question, decision: ImportDecision, 
     if isinstance(decision, Refused):
         return GrantPlan(None, None, _valid(False, decision.reason, decision.message), status, expires_at)
     verdict = lasting(seen.verdict) if seen.verdict is not None and seen.verdict.version == version else None
+    mend = _RENEWED if seen.account.spec.oauth is not None else _mend(asked)
     if verdict is not None:
-        text = f"the vendor refuses the access token ({verdict.value}); {_mend(asked)}"
+        text = f"the vendor refuses the access token ({verdict.value}); {mend}"
         valid = _valid(False, verdict.value, text)
     else:
         bad = decision if isinstance(decision, Confirmed) and asked.content_problem else None
         also = f"; {bad.message}" if bad is not None else ""
-        valid = _by_time(expires_at, now, _mend(asked), also, bad.reason if bad is not None else None)
+        valid = _by_time(expires_at, now, mend, also, bad.reason if bad is not None else None)
     empty, note = _emptying(seen, decision)
     return GrantPlan(empty, note, valid, status, expires_at)
 

@@ -268,3 +268,30 @@ async def test_no_token_shows_in_results_status_or_events() -> None:
     await world.condition()
     shown = repr(result) + repr(world.told.events) + repr(world.kube.objects) + repr(await world.grant())
     assert "emulated-refresh" not in shown and "emulated-access" not in shown
+
+
+async def test_an_operator_that_leads_no_more_asks_nothing_and_gives_its_claim_back() -> None:
+    for checks in (0, 1):  # the Lease is lost before the claim, or between claim and request
+        world = await _due()
+        left = [checks]
+
+        def fence() -> None:
+            left[0] -= 1  # noqa: B023
+            if left[0] < 0:  # noqa: B023
+                raise RuntimeError("the Lease has not been renewed in time")
+
+        assert isinstance(await world.operator(fence=fence).refresh(world.key), Rest)
+        assert world.direct.asked == 0
+        grant = await world.grant()
+        assert grant is not None and grant.refresh.claim is None and grant.refresh.failures == 0
+        assert isinstance(await world.operator().refresh(world.key), Renewed)
+
+
+async def test_an_expired_access_token_points_to_what_becomes_of_it() -> None:
+    world = await _due()
+    world.server.grants.grants[0].revoked = True
+    await world.operator().refresh(world.key)
+    world.advance(hours=3)
+    status, reason, message = await world.condition("CredentialValid") or ("", "", "")
+    assert (status, reason) == ("False", "Expired")
+    assert message.endswith("condition RefreshHealthy says what becomes of it")
