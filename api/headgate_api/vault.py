@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
+from headgate_api.refresh import RefreshState
 from headgate_api.secret import Secret
 
 DEFAULT_MOUNT: Final = "headgate"
@@ -68,6 +69,9 @@ class AccessRecord(_Record):
     expires_at: datetime | None = None
     grant_id: str
     generation: int = Field(ge=1, description="Counts refreshes of this grant.")
+    account_id: str | None = Field(
+        default=None, description="The vendor's id of the account, where requests must name it."
+    )
 
 
 class GrantRecord(AccessRecord):
@@ -75,6 +79,11 @@ class GrantRecord(AccessRecord):
 
     refresh_token: Secret | None = None
     scopes: tuple[str, ...] = ()
+    token_origins: tuple[str, ...] = Field(
+        default=(), description="Origins the refresh token may be sent to: the control plane sends it nowhere else."
+    )
+    obtained_at: datetime | None = Field(default=None, description="When the access token was imported or issued.")
+    refresh: RefreshState = Field(default_factory=RefreshState)
     imports: tuple[str, ...] = Field(
         default=(), description="Keyed hashes of every content imported so far, newest last."
     )
@@ -87,6 +96,7 @@ class GrantRecord(AccessRecord):
             expires_at=self.expires_at,
             grant_id=self.grant_id,
             generation=self.generation,
+            account_id=self.account_id,
         )
 
 

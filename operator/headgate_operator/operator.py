@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from headgate_api.clock import Clock
 from headgate_api.redaction import Redactor
+from headgate_api.refresh import REFRESH_PATH
 from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount
 from headgate_operator.account.reconciler import AccountReconciler
 from headgate_operator.analysis.prometheus import Prometheus
 from headgate_operator.broker.authentication import Authenticator
+from headgate_operator.broker.refreshing import RefreshEndpoint
 from headgate_operator.broker.reports import Reports
 from headgate_operator.broker.server import Broker, broker_tls
 from headgate_operator.credentials.executor import Executor
@@ -37,6 +39,7 @@ from headgate_operator.pki.acknowledged import Acknowledged
 from headgate_operator.pki.certificates import OwnCertificates
 from headgate_operator.pki.following import BrokerCertificate
 from headgate_operator.provider.reconciler import ProviderReconciler
+from headgate_operator.refresh.assembly import new_refresher
 from headgate_operator.revisions.guards import Guards
 from headgate_operator.revisions.held import Held
 from headgate_operator.revisions.standing import Standing
@@ -99,15 +102,38 @@ class Operator:
         )
         tls = broker_tls(clock)
         self._broker_certificate = BrokerCertificate(kube, settings.namespace, tls)
+        self._refresher = new_refresher(
+            kube,
+            vault,
+            namespace=settings.namespace,
+            holder=identity,
+            clock=clock,
+            redactor=redactor,
+            registry=self._metrics.registry,
+            fence=fence,
+            settled=lambda key: self._enqueue({key}),
+        )
+        authenticator = Authenticator(kube, clock)
         self._broker = Broker(
             settings.broker_port,
             namespace=settings.namespace,
-            authenticator=Authenticator(kube, clock),
+            authenticator=authenticator,
             reports=reports,
             leads=lambda: self._engine is not None,
             touched=self._reported,
             metrics=self._metrics,
             tls=tls,
+            endpoints={
+                REFRESH_PATH: RefreshEndpoint(
+                    kube,
+                    Store(vault),
+                    self._refresher,
+                    authenticator,
+                    namespace=settings.namespace,
+                    leads=lambda: self._engine is not None,
+                    clock=clock,
+                ).handle
+            },
         )
         self._admin = Admin(settings.admin_port, live=self._live, ready=self._ready, registry=self._metrics.registry)
 
@@ -118,6 +144,7 @@ class Operator:
             group.create_task(self._leadership.run(self._lead))
             group.create_task(self._vault.keep_session())
             group.create_task(self._broker_certificate.run())
+            group.create_task(self._refresher.run())
             for kind in (DEPLOYMENT, CONFIG_MAP):
                 group.create_task(watch_owned(self._kube, kind, self._settings.namespace, self._owned_changed))
 
@@ -138,6 +165,7 @@ class Operator:
         self._services.published.begin_term()
         certificates = self._new_certificates()
         self._engine = engine = self._new_engine(certificates)
+        self._refresher.begin_term()
         self._metrics.leader.set(1)
         try:
             async with asyncio.TaskGroup() as group:
@@ -149,6 +177,7 @@ class Operator:
                 group.create_task(engine.run())
         finally:
             self._engine = None
+            self._refresher.end_term()
             self._metrics.leader.set(0)
 
     def _new_engine(self, certificates: Certificates) -> Engine:
@@ -184,7 +213,7 @@ class Operator:
                     fleet_namespace=services.namespace,
                 ),
                 SubscriptionAccount.KIND: AccountReconciler(
-                    self._kube, store, executor, edge, self._redactor, services.guards
+                    self._kube, store, executor, edge, self._redactor, services.guards, self._refresher
                 ),
                 ProxyFleet.KIND: fleets,
                 SNAPSHOT: publisher,

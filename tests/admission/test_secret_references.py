@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
-from tests.resources.manifests import ACCOUNT, PROVIDER, changed
+from tests.resources.manifests import ACCOUNT, OAUTH, PROVIDER, changed
 
 from headgate_dev.cluster import Cluster, CommandError
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("admission")]
+
+WITH_OAUTH = changed(ACCOUNT, "spec.oauth", OAUTH)
 
 
 def may(cluster: Cluster, namespace: str, user: str, *rules: str) -> None:
@@ -66,3 +68,25 @@ def test_a_provider_whose_key_is_in_vault_already_needs_no_right_on_secrets(clus
 
     cluster.apply(changed(PROVIDER, "spec.auth.apiKey", {}), namespace=namespace, as_user="ann")
     cluster.apply(changed(ACCOUNT, "spec.credential", {}), namespace=namespace, as_user="ann")
+
+
+def test_nobody_has_a_client_secret_sent_anywhere_that_they_may_not_read(cluster: Cluster, namespace: str) -> None:
+    plain = changed(
+        changed(WITH_OAUTH, "spec.credential", {}), "spec.oauth.clientSecretRef", {"name": "client", "key": "s"}
+    )
+    may(cluster, namespace, "mallory", *EDIT)
+    with pytest.raises(CommandError, match=r"clientSecretRef names Secret client.*'mallory' may not read"):
+        cluster.apply(plain, namespace=namespace, as_user="mallory")
+
+    cluster.apply(plain, namespace=namespace)
+    moved = changed(plain, "spec.oauth.tokenEndpoint", "https://mallory.example/token")
+    with pytest.raises(CommandError, match=r"clientSecretRef names Secret client.*'mallory' may not read"):
+        cluster.apply(moved, namespace=namespace, as_user="mallory")
+
+
+def test_moving_the_token_endpoint_takes_the_right_on_the_imported_secret(cluster: Cluster, namespace: str) -> None:
+    cluster.apply(WITH_OAUTH, namespace=namespace)
+    may(cluster, namespace, "mallory", *EDIT)
+    moved = changed(WITH_OAUTH, "spec.oauth.tokenEndpoint", "https://mallory.example/token")
+    with pytest.raises(CommandError, match=r"importSecretRef names Secret alice-claude.*'mallory' may not read"):
+        cluster.apply(moved, namespace=namespace, as_user="mallory")

@@ -26,6 +26,13 @@ ACCOUNT: dict[str, Any] = {
     },
 }
 
+OAUTH: dict[str, Any] = {
+    "tokenEndpoint": "https://auth.vendor.example/oauth/token",
+    "authorizationEndpoint": "https://vendor.example/oauth/authorize",
+    "redirectURI": "https://vendor.example/oauth/code",
+    "clientId": "registered-for-this-installation",
+}
+
 FLEET: dict[str, Any] = {
     "apiVersion": "headgate.dev/v1alpha1",
     "kind": "ProxyFleet",

@@ -10,6 +10,7 @@ from headgate_api.resources.llmprovider import (
     Model,
     SubscriptionAuth,
 )
+from headgate_api.resources.oauth import OAuthProfile
 from headgate_api.resources.proxyfleet import Allowances, ProxyFleet, ProxyFleetSpec, ProxyFleetStatus
 from headgate_api.resources.rolloutpolicy import RolloutPolicy, RolloutPolicySpec, RolloutPolicyStatus
 from headgate_api.resources.subscriptionaccount import (
@@ -27,6 +28,7 @@ __all__ = [
     "LLMProviderSpec",
     "LLMProviderStatus",
     "Model",
+    "OAuthProfile",
     "ProxyFleet",
     "ProxyFleetSpec",
     "ProxyFleetStatus",

@@ -16,6 +16,7 @@ from headgate_api.resources.base import (
     SecretKeyRef,
 )
 from headgate_api.resources.llmprovider import CredentialStatus
+from headgate_api.resources.oauth import OAuthProfile
 
 
 class ProviderRef(KubeModel):
@@ -63,8 +64,8 @@ class AccountCredential(KubeModel):
 
     import_secret_ref: SecretKeyRef | None = Field(
         default=None,
-        description="A Secret whose key holds a Claude Code credential file (JSON). Emptied once Vault holds it, unless it has an "
-        "owner or carries GitOps labels.",
+        description="A Secret whose key holds the credential file (JSON) of Claude Code, Codex or Gemini CLI; sign that client "
+        "out. Emptied once Vault holds it, unless it has an owner or carries GitOps labels.",
     )
 
 
@@ -79,6 +80,10 @@ class SubscriptionAccountSpec(KubeModel):
     priority: int = Field(default=0, ge=-1000, le=1000, description="Accounts of higher priority are tried first.")
     suspend: bool = Field(default=False, description="While true, neither requests nor refreshes use the account.")
     credential: AccountCredential = Field(default_factory=AccountCredential)
+    oauth: OAuthProfile | None = Field(
+        default=None,
+        description="How the grant is obtained and refreshed. Without it, an imported access token serves until it expires.",
+    )
     acknowledgement: Acknowledgement | None = Field(
         default=None, description="Required before use. " + acknowledgement.TEXT
     )
@@ -93,6 +98,11 @@ class SubscriptionAccountStatus(KubeModel):
 
     observed_generation: int = 0
     expires_at: Moment | None = Field(default=None, description="When the access token expires.")
+    last_refresh: Moment | None = Field(default=None, description="When the access token was last refreshed.")
+    next_refresh: Moment | None = Field(
+        default=None, description="When it is refreshed next; absent: never, see condition RefreshHealthy."
+    )
+    generation: int | None = Field(default=None, description="Counts refreshes of the grant, beginning with 1.")
     credential: CredentialStatus | None = None
     conditions: Conditions
 
@@ -110,6 +120,7 @@ class SubscriptionAccount(Resource):
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
         Column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
         Column("Expires", ".status.expiresAt"),
+        Column("Next-Refresh", ".status.nextRefresh", priority=1),
         Column("Acknowledged-By", ".spec.acknowledgement.by", priority=1),
         Column("Age", ".metadata.creationTimestamp", type="date"),
     )

@@ -9,7 +9,9 @@ import json
 import signal
 from pathlib import Path
 
+from headgate_dev.emulator.anthropic.vendor import Anthropic
 from headgate_dev.emulator.credentials import Credentials, TokenState
+from headgate_dev.emulator.oauth import Client, OAuthServer, WithOAuth
 from headgate_dev.emulator.server import Emulator
 from headgate_dev.emulator.tls import throwaway_tls
 
@@ -42,12 +44,18 @@ async def serve(options: argparse.Namespace) -> None:
         host=options.host,
         port=options.port,
         event_delay=options.event_delay,
+        vendor=WithOAuth(Anthropic(), OAuthServer(*options.oauth_client)) if options.oauth_client else None,
         tls=throwaway_tls(tuple(options.tls_name)) if options.tls else None,
         on_change=keep,
     ) as emulator:
         keep()
         print(json.dumps({"url": emulator.url, "ca_pem": emulator.tls.ca_pem if emulator.tls else None}), flush=True)
         await ended.wait()
+
+
+def _client(text: str) -> Client:
+    name, _, redirect_uri = text.partition("=")
+    return Client(name, redirect_uris=(redirect_uri,) if redirect_uri else ())
 
 
 def main() -> None:
@@ -59,6 +67,14 @@ def main() -> None:
     parser.add_argument("--api-key", action="append", default=[], help="an API key to accept; may be repeated")
     parser.add_argument(
         "--oauth-token", action="append", default=[], help="an OAuth access token to accept; may be repeated"
+    )
+    parser.add_argument(
+        "--oauth-client",
+        action="append",
+        default=[],
+        type=_client,
+        metavar="ID=REDIRECT_URI",
+        help="sign people in for this public client; may be repeated",
     )
     parser.add_argument("--event-delay", type=float, default=0.0, help="seconds before each event of a stream")
     parser.add_argument("--tls", action="store_true", help="speak HTTPS with a throw-away certificate authority")

@@ -42,6 +42,7 @@ def control_app(emulator: "Emulator") -> web.Application:
             web.post("/reset", control.reset),
         ]
     )
+    app.add_routes(emulator.control_routes)
     return app
 
 

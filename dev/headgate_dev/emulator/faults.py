@@ -15,6 +15,7 @@ class FaultKind(StrEnum):
     OAUTH_REVOKED = "OAuthRevoked"  # 403 permission_error (or `status`) naming OAuth and revoked
     OAUTH_UNSUPPORTED = "OAuthUnsupported"  # 403, a configuration error: no refresh helps
     RATE_LIMITED = "RateLimited"  # 429 with retry-after (`seconds`) and rejected limit windows
+    OAUTH_ERROR = "OAuthError"  # the token endpoint refuses with the error `message` (`status`, 400 by default)
     OVERLOADED = "Overloaded"  # 529 overloaded_error
     SERVER_ERROR = "ServerError"  # 500 api_error
     BAD_GATEWAY = "BadGateway"  # 502 with an HTML page, as a load balancer answers

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +17,8 @@ class RecordedRequest:
 
     ``target`` is the request target as sent (with its query); ``headers`` keep their order, case and repetitions;
     ``response_body`` holds the bytes handed to the connection, before chunked framing. ``done`` is set when the exchange is over in
-    any way, ``disconnected`` when the client left before its end, ``fault`` is the id of the scripted fault it met.
+    any way, ``disconnected`` when the client left before its end, ``fault`` is the id of the scripted fault it met. ``began``
+    and ``ended`` number the beginnings and ends of all exchanges in their order.
     """
 
     number: int
@@ -31,6 +33,8 @@ class RecordedRequest:
     status: int | None = None
     response_headers: tuple[tuple[str, str], ...] = ()
     response_body: bytes = b""
+    began: int = 0
+    ended: int | None = None
     disconnected: bool = False
     done: bool = False
 
@@ -73,6 +77,11 @@ class Journal:
     def __init__(self) -> None:
         self.requests: list[RecordedRequest] = []
         self._changed = asyncio.Condition()
+        self._moments = itertools.count(1)
+
+    def moment(self) -> int:
+        """Return the number of the next beginning or end of an exchange."""
+        return next(self._moments)
 
     async def changed(self) -> None:
         """Wake everybody who waits: call it after any change that a test may wait for."""

@@ -15,6 +15,8 @@ from headgate_dev.emulator.delivery import Pace, deliver, reshape
 from headgate_dev.emulator.faults import Fault, FaultKind, FaultPlan
 from headgate_dev.emulator.holds import Holds
 from headgate_dev.emulator.journal import Journal, RecordedRequest
+from headgate_dev.emulator.oauth.control import OAuthControl
+from headgate_dev.emulator.oauth.vendor import WithOAuth
 from headgate_dev.emulator.tls import ServerTLS
 from headgate_dev.emulator.vendor import MAX_BODY_BYTES, Call, Vendor
 
@@ -80,6 +82,13 @@ class Emulator:
     def requests(self) -> list[RecordedRequest]:
         """Return every vendor request received so far, oldest first (not those to the control API)."""
         return self._journal.requests
+
+    @property
+    def control_routes(self) -> list[web.RouteDef]:
+        """Return what the control API offers for the vendor's own sign-in, where it has one."""
+        if not isinstance(self._vendor, WithOAuth):
+            return []
+        return OAuthControl(self._vendor.oauth, self.credentials, self.requests).routes()
 
     @property
     def pending_faults(self) -> list[dict[str, object]]:
@@ -162,6 +171,7 @@ class Emulator:
             target=request.raw_path,
             headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers),
             received_at=self._clock.now(),
+            began=self._journal.moment(),
         )
         self.requests.append(record)
         try:
@@ -171,7 +181,7 @@ class Emulator:
             record.disconnected = True
             raise
         finally:
-            record.done = True
+            record.done, record.ended = True, self._journal.moment()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._journal.changed()
 

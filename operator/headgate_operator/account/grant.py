@@ -12,8 +12,9 @@ from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources.base import Observation, SecretKeyRef
 from headgate_api.resources.llmprovider import CredentialStatus
 from headgate_api.vault import GrantRecord, access_path, grant_path
+from headgate_operator.account.binding import bound_at_import, rebound
 from headgate_operator.account.observed import ObservedAccount
-from headgate_operator.credentials.content import ContentError, PlanCredential, parse_plan
+from headgate_operator.credentials.content import ContentError, PlanCredential, parse_file, sign_out_warning
 from headgate_operator.credentials.decide import (
     Confirmed,
     Import,
@@ -31,6 +32,7 @@ from headgate_operator.provider.acceptance import endpoint_origin
 from headgate_operator.provider.modes import lasting
 
 _GRANT_ID_DIGITS = 16
+_RENEWED = "condition RefreshHealthy says what becomes of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def grant_plan(seen: ObservedAccount, now: datetime) -> GrantPlan:
         imported_from=known.imported_from if known is not None else None,
     )
     decision = decide(asked)
-    action, note = _next(seen, asked, decision, content)
+    action, note = _next(seen, asked, decision, content, now)
     if action is not None:
         pending = _valid(False, ConditionReason.PENDING, "being stored in Vault")
         return GrantPlan(action, note, pending, known, account.status.expires_at)
@@ -85,13 +87,20 @@ def _content(seen: ObservedAccount) -> tuple[PlanCredential | None, str | None]:
     if seen.secret.content is None:
         return None, None
     try:
-        return parse_plan(seen.secret.content, seen.secret.where), None
+        content = parse_file(seen.secret.content, seen.secret.where)
     except ContentError as error:
         return None, str(error)
+    spoken = seen.provider.spec.protocol if seen.provider is not None else content.protocol
+    if content.protocol != spoken:
+        return None, (
+            f"{seen.secret.where} is a credential file of {content.product}, and LLMProvider {seen.account.spec.provider_ref.name} "
+            f"speaks {spoken}; put in a file of that vendor, or name a provider of protocol {content.protocol}"
+        )
+    return content, None
 
 
 def _next(
-    seen: ObservedAccount, asked: Question, decision: ImportDecision, content: PlanCredential | None
+    seen: ObservedAccount, asked: Question, decision: ImportDecision, content: PlanCredential | None, now: datetime
 ) -> tuple[Action | None, Note | None]:
     grant = seen.grant.record
     if isinstance(decision, Import) and content is not None:
@@ -103,6 +112,9 @@ def _next(
             scopes=content.scopes,
             grant_id=decision.import_id[:_GRANT_ID_DIGITS],
             generation=1,
+            account_id=content.account_id,
+            token_origins=bound_at_import(seen),
+            obtained_at=now.replace(microsecond=0),
             imports=(*asked.held.imports, decision.import_id),
         )
         where = asked.secret.where if asked.secret is not None else asked.path
@@ -110,13 +122,20 @@ def _next(
             "Normal",
             ConditionReason.IMPORTED,
             "Import",
-            f"{where} stored in Vault at {asked.path}, version {seen.grant.version + 1}",
+            f"{where} stored in Vault at {asked.path}, version {seen.grant.version + 1}"
+            + (f"; {sign_out_warning(content.product)}" if content.refresh_token is not None else ""),
         )
         return WriteRecord(asked.path, record, seen.grant.version), note
     if isinstance(decision, WidenOrigins) and grant is not None:
         record = grant.model_copy(update={"origins": decision.origins})
         note = Note("Normal", ConditionReason.IMPORTED, "Bind", f"grant now bound to {', '.join(decision.origins)}")
         return WriteRecord(asked.path, record, seen.grant.version), note
+    widened = rebound(seen, asked)
+    if widened is not None:
+        text = f"refresh token now bound to {', '.join(widened.token_origins)}"
+        return WriteRecord(asked.path, widened, seen.grant.version), Note(
+            "Normal", ConditionReason.IMPORTED, "Bind", text
+        )
     if grant is None:
         return None, None
     if seen.access.record != grant.access():
@@ -148,13 +167,14 @@ def _standing(seen: ObservedAccount, asked: Question, decision: ImportDecision, 
     if isinstance(decision, Refused):
         return GrantPlan(None, None, _valid(False, decision.reason, decision.message), status, expires_at)
     verdict = lasting(seen.verdict) if seen.verdict is not None and seen.verdict.version == version else None
+    mend = _RENEWED if seen.account.spec.oauth is not None else _mend(asked)
     if verdict is not None:
-        text = f"the vendor refuses the access token ({verdict.value}); {_mend(asked)}"
+        text = f"the vendor refuses the access token ({verdict.value}); {mend}"
         valid = _valid(False, verdict.value, text)
     else:
         bad = decision if isinstance(decision, Confirmed) and asked.content_problem else None
         also = f"; {bad.message}" if bad is not None else ""
-        valid = _by_time(expires_at, now, _mend(asked), also, bad.reason if bad is not None else None)
+        valid = _by_time(expires_at, now, mend, also, bad.reason if bad is not None else None)
     empty, note = _emptying(seen, decision)
     return GrantPlan(empty, note, valid, status, expires_at)
 

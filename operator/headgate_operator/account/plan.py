@@ -12,6 +12,7 @@ from headgate_api.vault import access_path, grant_path
 from headgate_operator.account.acknowledged import acknowledged
 from headgate_operator.account.grant import GrantPlan, grant_plan
 from headgate_operator.account.observed import ObservedAccount
+from headgate_operator.account.refreshing import refreshing
 from headgate_operator.credentials.plan import (
     RECHECK_SECONDS,
     AddFinalizer,
@@ -32,6 +33,7 @@ _TOLD: Final = {
     ConditionType.ACKNOWLEDGED: True,
     ConditionType.CREDENTIAL_VALID: True,
     ConditionType.SUSPENDED: False,
+    ConditionType.REFRESH_HEALTHY: True,
 }
 """The conditions whose changes become Events, and the status that is good news."""
 
@@ -52,6 +54,7 @@ def plan(seen: ObservedAccount, now: datetime) -> Plan:
 def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
     account, before = seen.account, seen.account.status.conditions
     acknowledgement, suspended = acknowledged(account), _suspended(seen)
+    renewal = refreshing(seen, now)
     told = account.status.model_copy(update={"credential": grant.status})
     told_account = account.model_copy(update={"status": told})
     now_served = account_entry(told_account, seen.guard)
@@ -65,6 +68,7 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
         programmed,
         suspended,
         *((stable,) if stable is not None else ()),
+        *renewal.observations,
     )
     status = SubscriptionAccountStatus(
         observed_generation=account.metadata.generation,
@@ -72,6 +76,7 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
         credential=grant.status,
         conditions=merge_conditions(before, observations, generation=account.metadata.generation, now=now),
     )
+    status = renewal.into(status)
     expiry = grant.expires_at
     notes = notes_on_change(before, observations, _TOLD)
     return Plan(
@@ -82,6 +87,7 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
             RECHECK_SECONDS if account.spec.credential.import_secret_ref is not None else None,
             None if grant.valid.status else retry_in(before, ConditionType.CREDENTIAL_VALID, now),
             (expiry - now).total_seconds() if expiry is not None and expiry > now else None,
+            renewal.look_again,
         ),
     )
 

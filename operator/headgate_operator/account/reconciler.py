@@ -1,5 +1,6 @@
 """Reads everything a SubscriptionAccount's plan depends on, and has the plan carried out."""
 
+from datetime import datetime
 from functools import partial
 
 from headgate_api.redaction import Redactor
@@ -7,9 +8,11 @@ from headgate_api.resources import LLMProvider, SubscriptionAccount
 from headgate_api.vault import access_path
 from headgate_operator.account.observed import ObservedAccount
 from headgate_operator.account.plan import plan
+from headgate_operator.account.refreshing import refreshing
 from headgate_operator.credentials.executor import Executor
 from headgate_operator.credentials.observe import remember, secret_view
-from headgate_operator.credentials.seams import Edge
+from headgate_operator.credentials.plan import Plan
+from headgate_operator.credentials.seams import Edge, NoRefreshes, RefreshQueue
 from headgate_operator.credentials.store import Store
 from headgate_operator.engine.keys import Key
 from headgate_operator.reading import Unreadable, read, readable
@@ -24,8 +27,16 @@ class AccountReconciler:
     """Reconciles SubscriptionAccounts."""
 
     def __init__(
-        self, kube: Kube, store: Store, executor: Executor, edge: Edge, redactor: Redactor, guards: Guards
+        self,
+        kube: Kube,
+        store: Store,
+        executor: Executor,
+        edge: Edge,
+        redactor: Redactor,
+        guards: Guards,
+        refreshes: RefreshQueue | None = None,
     ) -> None:
+        self._refreshes = refreshes or NoRefreshes()
         self._kube = kube
         self._store = store
         self._executor = executor
@@ -36,10 +47,18 @@ class AccountReconciler:
     async def reconcile(self, key: Key) -> float | None:
         """Bring one account's grant and status up to date. Raises KubeError, KubeUnavailable, Unsettled."""
         try:
-            return await self._executor.settle(lambda trouble: self._observe(key, trouble), plan)
+            return await self._executor.settle(lambda trouble: self._observe(key, trouble), self._plan)
         except Unreadable as unreadable:
             await self._executor.refuse(unreadable)
             return None
+
+    def _plan(self, seen: ObservedAccount, now: datetime) -> Plan:
+        step = plan(seen, now)
+        due = refreshing(seen, now).due_at_origin if step.action is None else None
+        if due is not None:
+            expires = seen.grant.record.expires_at if seen.grant.record is not None else None
+            self._refreshes.due(Key.of(seen.body), due, expires)
+        return step
 
     async def _observe(self, key: Key, trouble: VaultError | None) -> ObservedAccount | None:
         body = await self._kube.get(SUBSCRIPTION_ACCOUNT, key.namespace, key.name)

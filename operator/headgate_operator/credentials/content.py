@@ -4,32 +4,36 @@ Nothing here echoes content: an error names the Secret, the key and the field, a
 """
 
 import json
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from headgate_api.secret import Secret
+from headgate_operator.credentials.fields import ContentError, Fields, claimed_expiry, claims, visible_token
 
-_PRINTABLE: Final = re.compile(r"[\x21-\x7e]+")
-_LONGEST: Final = 16384
-_YEAR_2001_MS: Final = 1_000_000_000_000
-"""Milliseconds since 1970 have this size; a smaller number was most likely written in seconds."""
-_YEAR_9999_MS: Final = 253_402_300_799_000
-
-
-class ContentError(ValueError):
-    """Content that is not a credential; the message names Secret, key, field and mend, and never the content."""
+CLAUDE_CODE: Final = "Claude Code"
+CODEX: Final = "Codex"
+GEMINI_CLI: Final = "Gemini CLI"
+_PRODUCTS: Final = f"{CLAUDE_CODE}, {CODEX} or {GEMINI_CLI}"
+_PROTOCOLS: Final = {CLAUDE_CODE: "Anthropic", CODEX: "OpenAI", GEMINI_CLI: "Gemini"}
+_OPENAI_CLAIM: Final = "https://api.openai.com/auth"
 
 
 @dataclass(frozen=True, slots=True)
 class PlanCredential:
-    """A Claude Code credential file's OAuth part."""
+    """The OAuth part of a credential file. ``product``: the command-line client that wrote it."""
 
     access_token: Secret
     refresh_token: Secret | None
     expires_at: datetime | None
     scopes: tuple[str, ...]
+    product: str = CLAUDE_CODE
+    account_id: str | None = None
+
+    @property
+    def protocol(self) -> str:
+        """Return the wire protocol of the vendor whose credential it is."""
+        return _PROTOCOLS[self.product]
 
     def identity(self) -> Secret:
         """Return what makes this credential this one: its tokens, however the file around them is formatted."""
@@ -46,76 +50,104 @@ def parse_api_key(content: Secret, where: str) -> Secret:
     value = value.removesuffix("\n").removesuffix("\r")
     if not value:
         raise ContentError(f"{where} is empty; put the API key into it")
-    return Secret(_token(value, where, "put the API key alone into it, without quotes, blanks or line breaks"))
+    return Secret(visible_token(value, where, "put the API key alone into it, without quotes, blanks or line breaks"))
 
 
-def parse_plan(content: Secret, where: str) -> PlanCredential:
-    """Return the OAuth part of a Claude Code credential file (``claudeAiOauth``). Raises ContentError."""
-    text = content.reveal()
-    if not text.strip():
-        raise ContentError(f"{where} is empty; put a Claude Code credential file (JSON) into it")
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ContentError(f"{where} is not JSON; put a Claude Code credential file into it, unchanged") from None
-    if not isinstance(document, dict):
-        raise ContentError(f"{where} is JSON but not an object; put a Claude Code credential file into it, unchanged")
-    if "claudeAiOauth" not in document:
-        raise ContentError(
-            f"{where} has no field claudeAiOauth; put a Claude Code credential file into it, unchanged (an API key belongs "
-            "into an LLMProvider's spec.auth.apiKey)"
-        )
-    oauth = document["claudeAiOauth"]
-    if not isinstance(oauth, dict):
-        raise ContentError(
-            f"{where}: field claudeAiOauth is not an object; sign in again with Claude Code and copy the file"
-        )
-    access = _field(oauth, "accessToken", where)
-    if access is None:
-        raise ContentError(f"{where}: field claudeAiOauth.accessToken is missing; sign in again and copy the file")
-    return PlanCredential(
-        access_token=access,
-        refresh_token=_field(oauth, "refreshToken", where),
-        expires_at=_expiry(oauth.get("expiresAt"), where),
-        scopes=_scopes(oauth.get("scopes"), where),
+def parse_file(content: Secret, where: str) -> PlanCredential:
+    """Return the OAuth part of a credential file of Claude Code, Codex or Gemini CLI, told apart by shape.
+
+    Raises ContentError.
+    """
+    document = _document(content, where)
+    if "claudeAiOauth" in document:
+        return _claude_code(document, where)
+    if "tokens" in document or "OPENAI_API_KEY" in document:
+        return _codex(document, where)
+    if "access_token" in document or "refresh_token" in document:
+        return _gemini_cli(document, where)
+    raise ContentError(
+        f"{where} has no field claudeAiOauth, tokens or access_token; put the credential file of {_PRODUCTS} into it, unchanged "
+        "(an API key belongs into an LLMProvider's spec.auth.apiKey)"
     )
 
 
-def _field(oauth: dict[str, Any], name: str, where: str) -> Secret | None:
-    value = oauth.get(name)
-    if value is None:
-        return None
-    place = f"{where}: field claudeAiOauth.{name}"
-    if not isinstance(value, str) or not value:
-        raise ContentError(f"{place} is not a non-empty string; sign in again with Claude Code and copy the file")
-    return Secret(_token(value, place, "copy the file unchanged"))
+def sign_out_warning(product: str) -> str:
+    """Return what to tell whoever imports a file with a refresh token."""
+    return (
+        f"sign out of {product} where the file comes from, and delete the file: refresh tokens are single-use, so whoever "
+        "refreshes second ends the sign-in for both"
+    )
 
 
-def _token(value: str, place: str, mend: str) -> str:
-    """Return ``value`` when it can stand in an HTTP header as one token (RFC 9110, section 5.5, visible ASCII)."""
-    if len(value) > _LONGEST:
-        raise ContentError(f"{place} is longer than {_LONGEST} characters; {mend}")
-    if not value.isascii():
-        raise ContentError(f"{place} holds characters outside ASCII; {mend}")
-    if not _PRINTABLE.fullmatch(value):
-        raise ContentError(f"{place} holds white space or control characters; {mend}")
-    return value
+def _document(content: Secret, where: str) -> dict[str, Any]:
+    text = content.reveal()
+    if not text.strip():
+        raise ContentError(f"{where} is empty; put the credential file (JSON) of {_PRODUCTS} into it")
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ContentError(f"{where} is not JSON; put the credential file of {_PRODUCTS} into it, unchanged") from None
+    if not isinstance(document, dict):
+        raise ContentError(
+            f"{where} is JSON but not an object; put the credential file of {_PRODUCTS} into it, unchanged"
+        )
+    return document
 
 
-def _expiry(value: Any, where: str) -> datetime | None:
-    if value is None:
-        return None
-    place = f"{where}: field claudeAiOauth.expiresAt"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value == value:
-        raise ContentError(f"{place} is not a number; it is milliseconds since 1970, copy the file unchanged")
-    if not _YEAR_2001_MS <= value <= _YEAR_9999_MS:
-        raise ContentError(f"{place} is no plausible time; it is milliseconds since 1970, not seconds")
-    return datetime.fromtimestamp(int(value) // 1000, UTC)
+def _inner(document: dict[str, Any], name: str, where: str, product: str) -> Fields:
+    found = document[name]
+    if not isinstance(found, dict):
+        raise ContentError(f"{where}: field {name} is not an object; sign in again with {product} and copy the file")
+    return Fields(found, where, f"{name}.", product)
 
 
-def _scopes(value: Any, where: str) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(scope, str) for scope in value):
-        raise ContentError(f"{where}: field claudeAiOauth.scopes is not a list of strings; copy the file unchanged")
-    return tuple(value)
+def _claude_code(document: dict[str, Any], where: str) -> PlanCredential:
+    """``claudeAiOauth.{accessToken, refreshToken, expiresAt (ms), scopes}``."""
+    oauth = _inner(document, "claudeAiOauth", where, CLAUDE_CODE)
+    return PlanCredential(
+        access_token=oauth.needed("accessToken"),
+        refresh_token=oauth.token("refreshToken"),
+        expires_at=oauth.milliseconds("expiresAt"),
+        scopes=oauth.strings("scopes"),
+        product=CLAUDE_CODE,
+    )
+
+
+def _codex(document: dict[str, Any], where: str) -> PlanCredential:
+    """``tokens.{id_token, access_token, refresh_token, account_id}``, ``last_refresh``; the expiry stands in the token."""
+    if document.get("tokens") is None:
+        raise ContentError(
+            f"{where} is a {CODEX} file of an API key, without field tokens; sign in with ChatGPT and copy the file, or put "
+            "the key into an LLMProvider's spec.auth.apiKey"
+        )
+    tokens = _inner(document, "tokens", where, CODEX)
+    access, id_token = tokens.needed("access_token"), tokens.token("id_token")
+    given = [tokens.text("account_id")]
+    for token in (access, id_token):
+        claim = claims(token).get(_OPENAI_CLAIM)
+        found = claim.get("chatgpt_account_id") if isinstance(claim, dict) else None
+        given.append(found if isinstance(found, str) and found.isascii() and found.isprintable() else None)
+    return PlanCredential(
+        access_token=access,
+        refresh_token=tokens.token("refresh_token"),
+        expires_at=claimed_expiry(access),
+        scopes=(),
+        product=CODEX,
+        account_id=next((name for name in given if name), None),
+    )
+
+
+def _gemini_cli(document: dict[str, Any], where: str) -> PlanCredential:
+    """``access_token, refresh_token, expiry_date (ms), id_token, scope``."""
+    fields = Fields(document, where, "", GEMINI_CLI)
+    fields.token("id_token")
+    return PlanCredential(
+        access_token=fields.needed("access_token"),
+        refresh_token=fields.token("refresh_token"),
+        expires_at=fields.milliseconds("expiry_date"),
+        scopes=fields.words("scope"),
+        product=GEMINI_CLI,
+    )
+
+
+__all__ = ["ContentError", "PlanCredential", "parse_api_key", "parse_file", "sign_out_warning"]

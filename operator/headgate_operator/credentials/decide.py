@@ -156,7 +156,7 @@ def _live(asked: Question) -> ImportDecision:
     """Judge the record that Vault holds: it serves when it is bound to the endpoint's origin."""
     held, secret = asked.held, asked.secret
     if asked.origin is not None and asked.origin not in held.origins:
-        if secret is not None and secret.origins and asked.origin in secret.origins and _owns(asked, secret):
+        if secret is not None and secret.origins and asked.origin in secret.origins and owns(asked, secret):
             return WidenOrigins(tuple(dict.fromkeys((*held.origins, *secret.origins))))
         return Refused(
             ConditionReason.ORIGIN_NOT_BOUND,
@@ -181,7 +181,7 @@ def _live(asked: Question) -> ImportDecision:
     return Confirmed(ConditionReason.IN_VAULT, f"Vault holds version {held.version}")
 
 
-def _owns(asked: Question, secret: SecretView) -> bool:
+def owns(asked: Question, secret: SecretView) -> bool:
     """Tell whether this Secret speaks for the live record: it holds the last import, or was emptied after being it."""
     if secret.content is not None:
         return bool(asked.held.imports) and asked.import_id == asked.held.imports[-1]

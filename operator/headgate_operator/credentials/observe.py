@@ -7,7 +7,7 @@ from headgate_api.redaction import Redactor
 from headgate_api.resources.base import SecretKeyRef
 from headgate_api.secret import Secret
 from headgate_api.vault import AccessRecord, APIKeyRecord, GrantRecord
-from headgate_operator.credentials.content import ContentError, parse_plan
+from headgate_operator.credentials.content import ContentError, parse_file
 from headgate_operator.credentials.secretview import SecretView, forbidden, view
 from headgate_operator.credentials.store import Stored
 from headgate_runtime.kube import Kube, KubeError
@@ -56,7 +56,7 @@ def _remember_content(redactor: Redactor, content: Secret) -> None:
         return  # no credential is as long, so it is refused, and refused content is never shown
     redactor.remember(Secret(content.reveal().strip()))
     try:
-        parsed = parse_plan(content, "")
+        parsed = parse_file(content, "")
     except ContentError:
         return
     for token in (parsed.access_token, parsed.refresh_token):

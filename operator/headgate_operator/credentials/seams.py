@@ -1,6 +1,7 @@
 """What the credential reconcilers ask of the rest of the operator: how proxies fare, and a way to tell people."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from headgate_api.report import CredentialObservation, FallbackObservation
@@ -29,3 +30,17 @@ class EventSink(Protocol):
         self, regarding: Mapping[str, Any], type_: Literal["Normal", "Warning"], reason: str, action: str, message: str
     ) -> None:
         """Post one Event about an object (its JSON); a failure to post is logged, not raised."""
+
+
+class RefreshQueue(Protocol):
+    """Where accounts go whose access token is to be refreshed."""
+
+    def due(self, key: Key, origin: str, expires: datetime | None) -> None:
+        """Refresh an account as soon as its turn comes; to say so again changes nothing."""
+
+
+class NoRefreshes:
+    """Refreshes nothing: for a process that only looks."""
+
+    def due(self, key: Key, origin: str, expires: datetime | None) -> None:
+        """Do nothing."""

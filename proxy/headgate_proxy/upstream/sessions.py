@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractResolver
 
 from headgate_proxy.routing.provider import Provider
 from headgate_proxy.upstream.connector import Connector
-from headgate_proxy.upstream.resolver import PublicResolver
+from headgate_runtime.public_resolver import PublicResolver
 
 _POOL: Final = 4096
 _KEEPALIVE_SECONDS: Final = 15.0

@@ -263,3 +263,57 @@ async def test_no_credential_shows_in_status_or_events() -> None:
     assert ("Warning", "SecretInvalid", message) in world.told.events
     shown = repr(world.status(ACCOUNT)) + repr(world.told.events)
     assert "not-real" not in shown
+
+
+async def test_importing_a_refresh_token_warns_to_sign_the_other_client_out() -> None:
+    world = _world()
+    await world.reconcile(ACCOUNT)
+    (told,) = [
+        message for _, reason, message in world.told.events if reason == "Imported" and "stored in Vault" in message
+    ]
+    assert "sign out of Claude Code where the file comes from" in told
+
+
+async def test_one_vendors_file_is_not_taken_for_anothers_account() -> None:
+    world = _world('{"tokens": {"access_token": "not-real-access", "refresh_token": "not-real-refresh"}}')
+    await world.reconcile(ACCOUNT)
+    status, reason, message = world.condition(ACCOUNT, "CredentialValid")
+    assert (status, reason) == ("False", "SecretInvalid")
+    assert "is a credential file of Codex, and LLMProvider claude speaks Anthropic" in message
+    assert GRANT not in world.vault.versions and "value" in _data(world)
+
+
+OAUTH = {"tokenEndpoint": "https://auth.vendor.example/token", "clientId": "c"}
+
+
+async def test_a_refresh_token_is_bound_to_the_token_endpoint_at_import_and_to_no_later_one() -> None:
+    world = _world(oauth=OAUTH)
+    await world.reconcile(ACCOUNT)
+    grant = world.vault.latest(GRANT)
+    assert grant is not None and grant["token_origins"] == ["https://auth.vendor.example"]
+    assert world.condition(ACCOUNT, "RefreshHealthy")[:2] == ("True", "Scheduled")
+    world.kube.put(account(oauth=OAUTH | {"tokenEndpoint": "https://elsewhere.example/token"}))
+    await world.reconcile(ACCOUNT)
+    assert world.condition(ACCOUNT, "RefreshHealthy")[:2] == ("False", "OriginNotBound")
+    grant = world.vault.latest(GRANT)
+    assert grant is not None and grant["token_origins"] == ["https://auth.vendor.example"]
+
+
+async def test_a_profile_that_came_after_the_import_is_allowed_by_whoever_owns_the_secret() -> None:
+    world = _world()
+    await world.reconcile(ACCOUNT)
+    world.kube.put(account(oauth=OAUTH))
+    await world.reconcile(ACCOUNT)
+    assert world.condition(ACCOUNT, "RefreshHealthy")[:2] == ("False", "OriginNotBound")
+    allowed = {"headgate.dev/origins": "https://api.vendor.example, https://auth.vendor.example"}
+    world.kube.put(secret("plan", None, annotations=allowed))
+    await world.reconcile(ACCOUNT)
+    assert world.condition(ACCOUNT, "RefreshHealthy")[:2] == ("True", "Scheduled")
+
+
+async def test_a_secret_that_names_its_origins_binds_the_refresh_token_to_no_other() -> None:
+    world = _world(oauth=OAUTH, secret_metadata={"annotations": {"headgate.dev/origins": "https://api.vendor.example"}})
+    await world.reconcile(ACCOUNT)
+    grant = world.vault.latest(GRANT)
+    assert grant is not None and grant["token_origins"] == []
+    assert world.condition(ACCOUNT, "RefreshHealthy")[:2] == ("False", "OriginNotBound")

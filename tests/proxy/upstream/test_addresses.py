@@ -5,7 +5,7 @@ import socket
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from headgate_proxy.upstream.resolver import AddressNotAllowedError, PublicResolver
+from headgate_runtime.public_resolver import AddressNotAllowedError, PublicResolver
 
 
 class Changing(AbstractResolver):
