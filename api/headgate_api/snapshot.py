@@ -23,6 +23,7 @@ CHUNK_KEY: Final = "chunk.json.gz"
 MAX_CHUNK_BYTES: Final = 700 * 1024
 """Compressed bytes per chunk: a ConfigMap may hold 1 MiB, and base64 adds a third on the wire."""
 _MAX_BUCKETS: Final = 4096
+_REVISION_DIGITS: Final = 32
 _MAX_INFLATED_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -156,8 +157,11 @@ def canonical_json(value: Any) -> str:
 
 
 def content_revision(*parts: Any) -> str:
-    """Return the content hash (12 hexadecimal digits) that names a form of an object."""
-    return hashlib.sha256(canonical_json(list(parts)).encode()).hexdigest()[:12]
+    """Return the content hash (32 hexadecimal digits) that names a form of an object.
+
+    People approve this name and traffic runs on the content: it must be too long for anybody to find two contents of one name.
+    """
+    return hashlib.sha256(canonical_json(list(parts)).encode()).hexdigest()[:_REVISION_DIGITS]
 
 
 def pack(snapshot: Snapshot, *, max_chunk_bytes: int = MAX_CHUNK_BYTES) -> tuple[str, dict[str, bytes]]:

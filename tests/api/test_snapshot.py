@@ -16,6 +16,7 @@ from headgate_api.snapshot import (
     ProviderForm,
     Snapshot,
     SnapshotError,
+    content_revision,
     pack,
     parse_head,
     revision_of,
@@ -130,3 +131,8 @@ def test_a_schema_of_a_later_version_is_refused_with_the_mend() -> None:
 
 def test_the_revision_depends_on_the_set_of_chunks_alone() -> None:
     assert revision_of(["a", "b"]) == revision_of(["b", "a"]) != revision_of(["a"])
+
+
+def test_nobody_can_make_two_contents_of_one_revision() -> None:
+    """Of two such contents one could be shown for approval and the other kept: 128 bits leave 2^64 tries to find a pair."""
+    assert len(content_revision({"endpoint": "https://api.vendor.example"})) * 4 >= 128

@@ -19,7 +19,7 @@ _KINDS: Final[dict[str, Kind]] = {
     for kind in (LLM_PROVIDER, PROXY_FLEET)
     for word in (kind.kind.lower(), kind.plural, f"{kind.plural}.{names.GROUP}")
 }
-_HELD: Final = re.compile(rf"{re.escape(names.ANNOTATION_RELEASE)}\W+([0-9a-f]{{12}})")
+_HELD: Final = re.compile(rf"{re.escape(names.ANNOTATION_RELEASE)}\W+([0-9a-f]{{12,}})")
 _REASON: Final = "CandidateHeld"
 _PATIENCE: Final = 10.0
 """Seconds the operator may take to notice that a release was taken back."""

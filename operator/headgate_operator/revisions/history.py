@@ -14,7 +14,7 @@ from headgate_operator.engine.keys import Key
 from headgate_operator.revisions.bundles import Form
 
 ANNOTATION_GENERATION: Final = f"{names.GROUP}/generation"
-"""On a ControllerRevision: the generations that carried its content last, a line ``<kind>/<name>=<generation>`` each."""
+"""On a ControllerRevision: the generations that carried its content last, a line ``<kind>/<name>/<uid>=<generation>`` each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Kept:
     form: Form | None = None
     policy: RolloutPolicySpec | None = None
     generations: Mapping[str, int] | None = None
-    """By ``kind/name``; None where it cannot be read."""
+    """By ``kind/name/uid``; None where it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,7 @@ def _person(look: Look, by: str) -> tuple[Ignored, str] | None:
 
 def _example(look: Look) -> str:
     if look.status.rollout is None:
-        return "1a2b3c4d5e6f-1/0"
+        return f"{'1a2b3c4d' * 4}-1/0"
     return f"{look.rollout.revision}/{look.step.index}"
 
 

@@ -11,7 +11,7 @@ _SERVICE_ACCOUNT = "system:serviceaccount:"
 def stamped(item: Resource) -> dict[str, int]:
     """Return the generation of each user's last change of an object's spec; a line that cannot be read is left out."""
     found = {}
-    for line in item.metadata.annotations.get(names.ANNOTATION_AUTHORS, "").splitlines():
+    for line in item.metadata.annotations.get(names.ANNOTATION_AUTHORS, "").split("\n"):
         number, _, user = line.partition("=")
         if number.isascii() and number.isdigit() and user:
             found[user] = int(number)
@@ -19,12 +19,12 @@ def stamped(item: Resource) -> dict[str, int]:
 
 
 def label_of(item: Resource) -> str:
-    """Return ``kind/name``."""
-    return f"{item.KIND}/{item.metadata.name}"
+    """Return ``kind/name/uid``: the generations of an object made anew under an old name begin anew as well."""
+    return f"{item.KIND}/{item.metadata.name}/{item.metadata.uid}"
 
 
 def generations_of(items: Iterable[Resource]) -> dict[str, int]:
-    """Return the generation of each object, by ``kind/name``."""
+    """Return the generation of each object, by ``label_of``."""
     return {label_of(item): item.metadata.generation for item in items}
 
 
@@ -33,7 +33,7 @@ def authors_of(
 ) -> tuple[frozenset[str], bool]:
     """Return (people who changed these objects since, whether part of the change is nobody's).
 
-    ``since``: the generations that carried the stable content, by ``kind/name``; None: not known, so that everybody who ever
+    ``since``: the generations that carried the stable content, by ``label_of``; None: not known, so that everybody who ever
     changed an object counts. ``also_unstamped``: something changed that no spec says, such as a credential's version.
     """
     people: set[str] = set()

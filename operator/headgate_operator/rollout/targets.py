@@ -7,7 +7,7 @@ from headgate_api.reasons import ConditionType
 from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
 from headgate_api.resources.rolloutpolicy import Target
 from headgate_api.revisions import Bundle, ProviderBundle
-from headgate_api.snapshot import Snapshot
+from headgate_api.snapshot import AccountForm, ProviderForm, Snapshot
 from headgate_operator.revisions.bundles import (
     Form,
     account_form,
@@ -122,17 +122,26 @@ def _authors(
     ):
         return authors_of((item, *members), since, also_unstamped=False)
     changed: list[LLMProvider | SubscriptionAccount] = []
-    unstamped = False
+    # What no stamp tells of counts beside what one tells of: whoever changed it must not hide behind another's change of spec.
+    unstamped = _key_changed(stable.provider, provider_form(item))
     if stable.provider.spec != live.provider.spec:
         changed.append(item)
-    elif stable.provider.api_key != provider_form(item).api_key:
-        unstamped = True  # a key that somebody put into the Secret, or into Vault
     for account in members:
         kept, now = stable.accounts.get(account.metadata.name), live.accounts[account.metadata.name]
         if kept is not None and same_account(kept, account_form(account)):
             continue
         if kept is None or kept.spec != now.spec:
             changed.append(account)
-        else:
-            unstamped = True  # labels, or another grant
+        if kept is not None:
+            unstamped = unstamped or kept.labels != now.labels or _grant_changed(kept, now)
     return authors_of(changed, since, also_unstamped=unstamped)
+
+
+def _key_changed(kept: ProviderForm, now: ProviderForm) -> bool:
+    """Tell whether there is another key than before that spec does not account for: put into the Secret, or into Vault."""
+    return now.api_key not in (None, kept.api_key) and kept.spec.auth.api_key == now.spec.auth.api_key
+
+
+def _grant_changed(kept: AccountForm, now: AccountForm) -> bool:
+    """Tell whether there is another grant than before that spec does not account for."""
+    return kept.grant_id != now.grant_id and kept.spec.credential == now.spec.credential
