@@ -1,8 +1,11 @@
 """A guarded provider in the system tests: the policy, who approves, and what a platform engineer reads of it."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from headgate_api import names
@@ -96,6 +99,14 @@ class Guard:
             f"{status['canaryRevision']}/{status['step']['index']}",
             as_user=as_user or self.carol,
         )
+
+    def headgate(self, *arguments: str, as_user: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run ``headgate`` as a person at a terminal would."""
+        kubeconfig = ("--kubeconfig", str(self.tenant.cluster.kubeconfig))
+        who = ("--as", as_user) if as_user else ()
+        program = str(Path(sys.executable).with_name("headgate"))
+        command = [program, *arguments, "-n", self.tenant.namespace, *kubeconfig, *who]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def abort(self) -> None:
         self.annotate(names.ANNOTATION_ABORT, self.status()["canaryRevision"], as_user=self.carol)

@@ -3,6 +3,7 @@
 import os
 import secrets
 import signal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -196,4 +197,26 @@ def test_a_rollout_goes_on_where_it_was_when_the_operator_is_killed(tenant: Tena
     assert all("canary" in r.tracks.values() for r in rounds[1:])
     assert sum(r.failed("stable") + r.failed("canary") for r in rounds) == 0
     guard.approve()
+    guard.wait("condition=Promoted")
+
+
+def test_the_command_line_smokes_the_canary_and_approves_it(tenant: Tenant, tmp_path: Path) -> None:
+    tenant.with_api_key()
+    guard = Guard.create(tenant, AUDIENCE, APPROVAL, ALL)
+    guard.change(headers={"x-change": "one"})
+    guard.awaiting(1)
+    token = tmp_path / "token"
+    token.write_text(tenant.token(service_account="tester"))
+    where = ("--url", tenant.headgate.url(), "--token-file", str(token))
+
+    smoked = guard.headgate("smoke", guard.name, *where)
+    refused = guard.headgate("approve", guard.name, "--yes", as_user=guard.alice)
+    approved = guard.headgate("approve", guard.name, "--yes", as_user=guard.carol)
+
+    assert smoked.returncode == 0, smoked.stdout + smoked.stderr
+    assert "200" in smoked.stdout
+    assert "message_stop" in smoked.stdout
+    assert token.read_text() not in smoked.stdout
+    assert (refused.returncode, "distinctFromAuthor" in refused.stderr) == (1, True), refused.stderr
+    assert approved.returncode == 0, approved.stderr
     guard.wait("condition=Promoted")
