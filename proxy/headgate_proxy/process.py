@@ -37,6 +37,7 @@ from headgate_proxy.tls.trust import client_context
 from headgate_proxy.tracks.admission import Admission
 from headgate_proxy.tracks.canary import CanaryClient
 from headgate_proxy.tracks.counts import RolloutCounts
+from headgate_proxy.tracks.peers import Peers
 from headgate_proxy.tracks.relay_token import RelayToken
 from headgate_runtime.admin import Admin, Health
 from headgate_runtime.kube import Kube
@@ -248,8 +249,9 @@ def _tracks(
     trace_configs: Sequence[aiohttp.TraceConfig],
 ) -> Tracks:
     """Return this pod's part in rollouts: a canary pod serves what is relayed to it, a stable pod decides and relays."""
+    peers = Peers(clock, fleet=settings.fleet, namespace=settings.namespace)
     if settings.track == "canary":
-        return Tracks(admission=Admission(clock, fleet=settings.fleet, namespace=settings.namespace))
+        return Tracks(admission=Admission(peers))
     canary = CanaryClient(
         RelayToken(settings.relay_token_file, redactor, clock),
         clock,
@@ -259,7 +261,7 @@ def _tracks(
         trace_configs=trace_configs,
     )
     proxy.open_canary(canary)
-    return Tracks(canary, proxy.counts)
+    return Tracks(canary, proxy.counts, peers=peers)
 
 
 def _catch_signals(stop: Stop, stack: AsyncExitStack) -> None:

@@ -15,6 +15,7 @@ from headgate_proxy.edge.exchange import new_request_id, own_answer
 
 MAX_HEADER_BYTES: Final = 32 * 1024
 """The longest request line or header: a ServiceAccount token of 16 KiB fits."""
+MAX_HEADERS: Final = 128
 _MALFORMED: Final = (http_exceptions.BadStatusLine, http_exceptions.BadHttpMethod, http_exceptions.InvalidURLError)
 
 _log = logging.getLogger(__name__)

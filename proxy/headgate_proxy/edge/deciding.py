@@ -15,10 +15,11 @@ from headgate_proxy.routing.provider import Route
 from headgate_proxy.routing.routing import Routing
 from headgate_proxy.tracks.canary import CanaryClient, NotRelayed, Relayed
 from headgate_proxy.tracks.counts import RolloutCounts
-from headgate_proxy.tracks.decide import SERVED_ELSEWHERE, Decision, Track, decide
+from headgate_proxy.tracks.decide import SERVED_ELSEWHERE, Decision, Track, TrackReason, decide
 from headgate_proxy.tracks.governing import Governed, governing
+from headgate_proxy.tracks.peers import Peers
 from headgate_proxy.tracks.stickiness import sticky_key
-from headgate_proxy.tracks.wire import HEADER_NOTES, HEADER_TRACK_REASON, Notes
+from headgate_proxy.tracks.wire import HEADER_NOTES, HEADER_REFUSED, HEADER_TRACK_REASON, Notes
 
 _GRACE_SECONDS: Final = 10.0
 """How much longer than the canary pod waits, so that it is the one to say what went wrong."""
@@ -42,9 +43,10 @@ class Asked:
 class Deciding:
     """Decides about requests under the rollouts of a head, and relays the canary's share."""
 
-    def __init__(self, canary: CanaryClient, counts: RolloutCounts, drain: Drain) -> None:
+    def __init__(self, canary: CanaryClient, counts: RolloutCounts, peers: Peers | None, drain: Drain) -> None:
         self._canary = canary
         self._counts = counts
+        self._peers = peers
         self._drain = drain
 
     async def canary(
@@ -59,6 +61,8 @@ class Deciding:
         if governed is None:
             return None
         headers = exchange.request.headers
+        if self._peers is not None and self._peers.sent(headers, routing.fleet):
+            return _misdirected(exchange)
         decision = decide(
             governed.policy,
             governed.split,
@@ -89,7 +93,12 @@ class Deciding:
         exchange.tally = tally = self._counts.tally(decision, route.model if isinstance(route, Route) else None)
         lease = self._canary.take()
         relayed = Relayed(
-            request.method, path_of(request.raw_path), request.headers.items(), asked.body, decision.rollout
+            request.method,
+            path_of(request.raw_path),
+            request.headers.items(),
+            asked.body,
+            decision.rollout,
+            exchange.request_id,
         )
         with trace.relaying(decision):
             response = await self._canary.send(
@@ -100,7 +109,7 @@ class Deciding:
                 limit=self._drain.limit(longest),
             )
         tally.notes = Notes.read(response.headers.get(HEADER_NOTES))
-        return from_canary(response, lease, idle)
+        return from_canary(exchange, response, lease, idle)
 
     def _instead(self, exchange: Exchange, asked: Asked, decision: Decision, why: NotRelayed) -> Refusal | None:
         """Let stable serve what no canary pod took: a failure counts against the canary, a refusal does not."""
@@ -110,7 +119,7 @@ class Deciding:
         instead = decision.instead(why.reason)
         exchange.trace.not_relayed(instead)
         if why.failed and exchange.tally is not None:
-            exchange.tally.lost()
+            exchange.tally.lost(turned_away=why.reason is TrackReason.CANARY_REFUSED_CALLER)
         self._stable(exchange, asked, instead)
         if why.failed:
             exchange.tally = None
@@ -128,3 +137,9 @@ class Deciding:
         exchange.marks[names.HEADER_TRACK] = Track.STABLE
         if decision.reason in SERVED_ELSEWHERE:
             exchange.marks[HEADER_TRACK_REASON] = decision.reason
+
+
+def _misdirected(exchange: Exchange) -> Refusal:
+    """Return the answer to a relay: addresses are used again, and this pod must not relay to itself for ever."""
+    exchange.marks[HEADER_REFUSED] = TrackReason.CANARY_UNAVAILABLE
+    return Refusal(421, ErrorType.INVALID_REQUEST, "this pod takes no relays: it is not of the canary track")

@@ -31,7 +31,8 @@ from headgate_proxy.tracks.canary import CanaryClient
 from headgate_proxy.tracks.counts import RolloutCounts
 from headgate_proxy.tracks.decide import Track, TrackReason
 from headgate_proxy.tracks.governing import seen, under, visible
-from headgate_proxy.tracks.wire import HEADER_NOTES, HEADER_REFUSED
+from headgate_proxy.tracks.peers import Peers
+from headgate_proxy.tracks.wire import HEADER_NOTES, HEADER_REFUSED, relayed_id
 from headgate_proxy.upstream.call import Call
 from headgate_proxy.upstream.modes import Operation
 
@@ -40,11 +41,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """This pod's part in rollouts: a stable pod decides (``canary`` and ``counts``), a canary pod admits."""
+    """This pod's part in rollouts: a stable pod decides (``canary``, ``counts`` and ``peers``), a canary pod admits."""
 
     canary: CanaryClient | None = None
     counts: RolloutCounts | None = None
     admission: Admission | None = None
+    peers: Peers | None = None
 
 
 NO_TRACKS: Final = Tracks()
@@ -70,8 +72,8 @@ class Handler:
         self._around = around
         self._bodies = bodies
         self._authenticator = Authenticator(ports.clock)
-        canary, counts = ports.tracks.canary, ports.tracks.counts
-        self._deciding = None if canary is None or counts is None else Deciding(canary, counts, around.drain)
+        canary, counts, peers = ports.tracks.canary, ports.tracks.counts, ports.tracks.peers
+        self._deciding = None if canary is None or counts is None else Deciding(canary, counts, peers, around.drain)
         self._admission = ports.tracks.admission
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -92,7 +94,7 @@ class Handler:
             except (asyncio.CancelledError, ConnectionError):
                 raise  # the client left: the exchange's outcome says so already
             except Exception:
-                _log.exception("request failed by a defect of the proxy", extra={"request_id": request_id})
+                _log.exception("request failed by a defect of the proxy", extra={"request_id": exchange.request_id})
                 if exchange.outcome is not LEFT_EARLY:  # the response had begun
                     raise
                 response = exchange.refuse(
@@ -147,8 +149,9 @@ class Handler:
         if isinstance(found, Turned):
             return _turn(exchange, found)
         exchange.admitted = found
+        exchange.request_id = relayed_id(exchange.request.headers) or exchange.request_id
         exchange.marks = {names.HEADER_TRACK: Track.CANARY, names.HEADER_ROLLOUT: found.rollout}
-        exchange.trace.admitted(found.policy, found.split.revision)
+        exchange.trace.admitted(found.policy, found.split.revision, exchange.request_id)
         return None
 
     def _shown(self, exchange: Exchange) -> Mapping[str, Split]:
@@ -202,6 +205,10 @@ class Handler:
                 return exchange.refuse(canary, request_bytes=size)
             if canary is not None:
                 return canary
+            live = self._ports.live
+            if live.routing is not None and live.routing is not routing:  # a canary can take longer than a change
+                routing = live.routing
+                route = routing.resolve(caller.namespace, head.model, hint)
         if isinstance(route, Refusal):
             return exchange.refuse(route, request_bytes=size)
         provider, model = route.provider, route.model

@@ -42,6 +42,8 @@ def from_upstream(exchange: Exchange, answered: Answered, provider: Provider) ->
     return Passing(answered.response, headers, provider.spec.timeouts.idle_seconds, answered.head)
 
 
-def from_canary(response: aiohttp.ClientResponse, lease: Lease, idle_seconds: float) -> Passing:
+def from_canary(exchange: Exchange, response: aiohttp.ClientResponse, lease: Lease, idle_seconds: float) -> Passing:
     """Return a canary pod's answer as it is: it says of itself what there is to say."""
-    return Passing(response, passed_headers(response.headers.items()), idle_seconds, lease=lease)
+    headers = passed_headers(response.headers.items())
+    headers[names.HEADER_REQUEST_ID] = exchange.request_id
+    return Passing(response, headers, idle_seconds, lease=lease)

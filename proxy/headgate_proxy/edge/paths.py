@@ -37,7 +37,7 @@ UNKNOWN: Final = "unknown"
 """What telemetry calls every path that is not served."""
 LISTED: Final = ", ".join((*SERVED, *(f"{prefix}/v1/models/{{model}}" for prefix in _PREFIXES)))
 """The paths served, for people."""
-_ABSOLUTE: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(r"\Ahttps?://[^/?#]*", re.IGNORECASE)
 _MODEL: Final = re.compile(r"((?:/claude)?/v1/models/)([^/]+)")
 
 

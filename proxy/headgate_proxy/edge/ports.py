@@ -96,8 +96,8 @@ class RequestTrace(Protocol):
     def not_relayed(self, instead: Decision) -> None:
         """Note that no canary pod took the request: stable serves it, for the reason that ``instead`` gives."""
 
-    def admitted(self, policy: str, revision: str) -> None:
-        """Note, on a canary pod, the rollout that the request was relayed for."""
+    def admitted(self, policy: str, revision: str, request_id: str) -> None:
+        """Note, on a canary pod, the rollout that the request was relayed for, and the id that it goes by from now on."""
 
     def selected(self, decision: Selection | Exhausted) -> None:
         """Note one decision of selection.

@@ -13,9 +13,10 @@ from aiohttp.abc import AbstractResolver
 
 from headgate_proxy.edge.attempts import Surroundings
 from headgate_proxy.edge.body import BodyLimits
-from headgate_proxy.edge.connection import MAX_HEADER_BYTES, Listener
+from headgate_proxy.edge.connection import MAX_HEADER_BYTES, MAX_HEADERS, Listener
 from headgate_proxy.edge.drain import Drain
 from headgate_proxy.edge.handler import Handler, Ports
+from headgate_proxy.tracks.wire import MORE_HEADERS
 from headgate_proxy.upstream.sessions import Sessions
 from headgate_runtime.listening import BACKLOG, listening_socket, port_of
 from headgate_runtime.serving_tls import HANDSHAKE_SECONDS, ServingTLS
@@ -58,6 +59,7 @@ class Edge:
     ) -> None:
         self._settings = settings
         self._tls = tls
+        self._max_headers = MAX_HEADERS if ports.tracks.admission is None else MAX_HEADERS + MORE_HEADERS
         self._drain = Drain()
         self._sessions = Sessions(trace_configs, resolver)
         around = Surroundings(ports.credentials, ports.verdicts, self._sessions, self._drain, ports.clock)
@@ -96,6 +98,7 @@ class Edge:
             keepalive_timeout=self._settings.keepalive_seconds,
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
+            max_headers=self._max_headers,
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=_CUT_SECONDS)
         await self._runner.setup()

@@ -113,10 +113,10 @@ class SampledTrace(PlainTrace):
         self._span.set_attributes(attributes)
         self._span.add_event(semconv.EVENT_NOT_RELAYED, {semconv.TRACK_REASON: instead.reason.value})
 
-    def admitted(self, policy: str, revision: str) -> None:
-        """Note the rollout that the request was relayed for."""
-        super().admitted(policy, revision)
-        self._span.set_attributes(_rollout(policy, revision))
+    def admitted(self, policy: str, revision: str, request_id: str) -> None:
+        """Note the rollout that the request was relayed for, and its id."""
+        super().admitted(policy, revision, request_id)
+        self._span.set_attributes({**_rollout(policy, revision), semconv.REQUEST_ID: request_id})
 
     def selected(self, decision: Selection | Exhausted) -> None:
         """Make a span of the decision, with what was passed over and why."""

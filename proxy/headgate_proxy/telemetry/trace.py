@@ -66,9 +66,9 @@ class PlainTrace:
         self._record.decision, self._record.relayed = instead, False
         self._metrics.not_relayed(instead)
 
-    def admitted(self, policy: str, revision: str) -> None:
-        """Note the rollout that the request was relayed for."""
-        self._record.policy, self._record.rollout = policy, revision
+    def admitted(self, policy: str, revision: str, request_id: str) -> None:
+        """Note the rollout that the request was relayed for, and its id."""
+        self._record.policy, self._record.rollout, self._record.request_id = policy, revision, request_id
 
     def selected(self, decision: Selection | Exhausted) -> None:
         """Note one decision of selection."""

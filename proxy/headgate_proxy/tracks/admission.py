@@ -3,27 +3,14 @@
 Judged by headers alone, before a body is read, and once more after that, since a body can take longer than a rollback.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
 
 from headgate_api import names
-from headgate_api.clock import Clock
 from headgate_api.snapshot import FleetSettings, Head, Split
 from headgate_proxy.anthropic.errors import ErrorType, Refusal
-from headgate_proxy.callers.token import Expected, TokenRefusedError
-from headgate_proxy.callers.verified import VerifiedTokens
 from headgate_proxy.tracks.decide import TrackReason
-
-_LONGEST_SECONDS: Final = 24 * 3600
-"""Projected tokens live for an hour; those that somebody made by hand are no longer-lived than this."""
-
-
-class Headers(Protocol):
-    """The one thing asked of request headers."""
-
-    def getall(self, key: str, default: Sequence[str]) -> Sequence[str]:
-        """Return every value of a header, or ``default``."""
+from headgate_proxy.tracks.peers import Peers
+from headgate_proxy.tracks.wire import Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +33,8 @@ class Turned:
 class Admission:
     """Judges the requests of one canary pod."""
 
-    def __init__(self, clock: Clock, *, fleet: str, namespace: str) -> None:
-        self._tokens = VerifiedTokens(clock, _of_peers)
-        self._peer = f"system:serviceaccount:{namespace}:{names.proxy_name(fleet)}"
+    def __init__(self, peers: Peers) -> None:
+        self._peers = peers
 
     def admit(
         self, headers: Headers, fleet: FleetSettings | None, head: Head | None, *, confirmed: bool
@@ -67,7 +53,7 @@ class Admission:
             )
         if fleet is None or head is None:
             return Turned(_not_here("this proxy has no configuration yet"), TrackReason.CANARY_UNAVAILABLE)
-        if len(rollouts) != 1 or len(tokens) != 1 or not self._trusted(tokens[0], fleet):
+        if len(rollouts) != 1 or not self._peers.sent(headers, fleet):
             return Turned(
                 Refusal(
                     401,
@@ -92,16 +78,6 @@ class Admission:
                 TrackReason.WEIGHT_UNCONFIRMED,
             )
         return Admitted(policy, split, rollout)
-
-    def _trusted(self, token: str, fleet: FleetSettings) -> bool:
-        try:
-            return self._tokens.bearer(token, fleet).actor == self._peer
-        except TokenRefusedError:
-            return False
-
-
-def _of_peers(fleet: FleetSettings) -> Expected:
-    return Expected(fleet.issuer, names.AUDIENCE_RELAY, _LONGEST_SECONDS)
 
 
 def _not_here(why: str) -> Refusal:

@@ -15,12 +15,13 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
+from headgate_api import names
 from headgate_api.clock import Clock
 from headgate_api.snapshot import Endpoint, Head
-from headgate_proxy.tracks.decide import TrackReason
+from headgate_proxy.tracks.decide import SERVED_ELSEWHERE, TrackReason
 from headgate_proxy.tracks.endpoints import Endpoints, Lease
 from headgate_proxy.tracks.relay_token import RelayToken
-from headgate_proxy.tracks.wire import HEADER_REFUSED, relay_headers
+from headgate_proxy.tracks.wire import HEADER_REFUSED, MORE_HEADERS, relay_headers
 from headgate_proxy.upstream.call import WHOLE
 from headgate_proxy.upstream.connector import LINE, Connector, past_stale
 
@@ -28,9 +29,12 @@ _CONNECT_SECONDS: Final = 2.0
 _KEEPALIVE_SECONDS: Final = 60.0
 """Shorter than a proxy keeps an idle connection."""
 _POOL: Final = 4096
+"""Requests that are relayed at one time: one more would wait for a connection, while stable could serve it."""
 _ASK_FIRST: Final = 32 * 1024
 """Larger bodies wait for a word that they are wanted (``Expect: 100-continue``): a refusal then costs no transfer."""
 _MAX_HEADER_BYTES: Final = 32 * 1024
+_MAX_HEADERS: Final = 128 + MORE_HEADERS
+"""128 is what the canary pod takes from a vendor."""
 _UNANSWERED_MILLIS: Final = 10_000
 """How long sent bytes may stay unacknowledged: a node that is gone sends no reset."""
 _PROBES: Final = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
@@ -56,6 +60,7 @@ class Relayed:
     headers: Iterable[tuple[str, str]]
     body: bytes
     rollout: str
+    request_id: str
 
 
 class CanaryClient:
@@ -91,6 +96,8 @@ class CanaryClient:
 
     def take(self) -> Lease:
         """Return a hold on a canary pod. Raises NotRelayed when none can be turned to."""
+        if self.endpoints.open >= _POOL:
+            raise NotRelayed(TrackReason.CANARY_OVERLOADED)
         lease = self.endpoints.take() if self._context is not None else None
         if lease is None:
             raise NotRelayed(TrackReason.CANARY_UNAVAILABLE)
@@ -121,18 +128,20 @@ class CanaryClient:
         except BaseException:
             lease.left()
             raise
-        refused = response.headers.get(HEADER_REFUSED)
-        if refused is None:
+        why = _judged(response, relayed.rollout)
+        if why is None:
             if (line := LINE.get()) is not None:
                 line.content = response.content
             return response
         response.close()
-        reason = _reason(refused)
-        if reason is TrackReason.CANARY_DRAINING:
-            lease.resting()
-        else:
-            lease.left()
-        raise NotRelayed(reason)
+        match why.reason:
+            case TrackReason.CANARY_DRAINING:
+                lease.resting()
+            case TrackReason.CANARY_FAILED:
+                lease.failed()
+            case _:
+                lease.left()
+        raise why
 
     async def close(self) -> None:
         """Close every connection."""
@@ -151,7 +160,13 @@ class CanaryClient:
             self._tokenless = True
             raise NotRelayed(TrackReason.RELAY_NOT_TRUSTED) from None
         self._tokenless = False
-        headers = relay_headers(relayed.headers, rollout=relayed.rollout, token=token.reveal(), traceparent=traceparent)
+        headers = relay_headers(
+            relayed.headers,
+            rollout=relayed.rollout,
+            token=token.reveal(),
+            request_id=relayed.request_id,
+            traceparent=traceparent,
+        )
         host = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
         url = URL(f"https://{host}:{endpoint.port}{relayed.target}", encoded=True)
         session = self._session(sampled)
@@ -182,6 +197,7 @@ class CanaryClient:
                 trust_env=False,
                 max_line_size=_MAX_HEADER_BYTES,
                 max_field_size=_MAX_HEADER_BYTES,
+                max_headers=_MAX_HEADERS,
             )
         return session
 
@@ -211,9 +227,23 @@ def _socket(address: Any) -> socket.socket:
     return made
 
 
+def _judged(response: aiohttp.ClientResponse, rollout: str) -> NotRelayed | None:
+    """Return why an answer is not one for the client, or None when it is.
+
+    Stable has let the caller in, and a vendor's refusal of the gate's own credential is a 502: a 401 or 403 is the canary's
+    own doing. A redirect never is an answer; and what does not name the rollout does not come from a pod that took part in it.
+    """
+    status, headers = response.status, response.headers
+    if (told := headers.get(HEADER_REFUSED)) is not None:
+        return NotRelayed(_reason(told))
+    if headers.get(names.HEADER_ROLLOUT) != rollout or not (200 <= status < 300 or 400 <= status < 600):
+        return NotRelayed(TrackReason.CANARY_FAILED, failed=True)
+    if status in (401, 403):
+        return NotRelayed(TrackReason.CANARY_REFUSED_CALLER, failed=True)
+    return None
+
+
 def _reason(told: str) -> TrackReason:
-    """Return a canary pod's word; one that this build does not know counts as unavailable."""
-    try:
-        return TrackReason(told)
-    except ValueError:
-        return TrackReason.CANARY_UNAVAILABLE
+    """Return a canary pod's word; one that this build does not know, or that is no refusal, counts as unavailable."""
+    known = next((reason for reason in SERVED_ELSEWHERE if reason == told), None)
+    return TrackReason.CANARY_UNAVAILABLE if known is None else known

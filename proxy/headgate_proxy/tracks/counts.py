@@ -113,11 +113,15 @@ class Tally:
 
         return watch
 
-    def lost(self) -> None:
-        """Count a request that did not reach the canary: it is not counted again, whoever serves it."""
+    def lost(self, *, turned_away: bool = False) -> None:
+        """Count a request that the canary did not serve: it is not counted again, whoever serves it.
+
+        ``turned_away``: the canary refused the caller.
+        """
         if (counts := self._counts.of(self._decision)) is not None:
             counts.requests += 1
             counts.errors += 1
+            counts.auth_failures += turned_away
 
     def ended(self, outcome: Outcome) -> None:
         """Count the request; one whose client left early is not counted, since nothing can be said of it."""
@@ -129,9 +133,7 @@ class Tally:
         counts.errors += outcome.status >= 500
         counts.auth_failures += self.notes.auth_failed
         counts.fallbacks += self.notes.fell_back
-        # A canary pod ends a stream whose upstream broke off with an error event, as this proxy does for its own.
-        broke_off = outcome.streaming and facts is not None and facts.error_type is not None
-        counts.truncated += outcome.truncated or broke_off
+        counts.truncated += outcome.truncated or _cut_short(outcome)
         if outcome.streaming and self._first_token is not None:
             bucket = bucket_of(self._first_token - self._started)
             counts.first_token[bucket] = counts.first_token.get(bucket, 0) + 1
@@ -159,6 +161,18 @@ class Tally:
             cache_write_5m=usage.cache_creation_input_tokens - long,
             cache_write_1h=long,
         )
+
+
+def _cut_short(outcome: Outcome) -> bool:
+    """Tell whether a stream that ended in good order was none the less cut short.
+
+    A canary pod ends a stream whose upstream broke off with an error event, as this proxy does for its own; and a stream that
+    ends without the reason why the model stopped has lost its end.
+    """
+    facts = outcome.facts
+    if facts is None or not outcome.streaming or outcome.status >= 400:
+        return False
+    return facts.error_type is not None or facts.stop_reason is None
 
 
 def bucket_of(seconds: float) -> int:

@@ -33,6 +33,8 @@ class TrackReason(StrEnum):
     """It belongs to the canary, but no canary pod is there that could take it."""
     CANARY_FAILED = "CanaryFailed"
     """The canary pod was not reached, or broke off before its first byte."""
+    CANARY_REFUSED_CALLER = "CanaryRefusedCaller"
+    """The canary pod turned away a caller that this pod had let in."""
     CANARY_OVERLOADED = "CanaryOverloaded"
     CANARY_DRAINING = "CanaryDraining"
     REVISION_WITHDRAWN = "RevisionWithdrawn"
@@ -46,6 +48,7 @@ SERVED_ELSEWHERE = frozenset(
         TrackReason.WEIGHT_UNCONFIRMED,
         TrackReason.CANARY_UNAVAILABLE,
         TrackReason.CANARY_FAILED,
+        TrackReason.CANARY_REFUSED_CALLER,
         TrackReason.CANARY_OVERLOADED,
         TrackReason.CANARY_DRAINING,
         TrackReason.REVISION_WITHDRAWN,

@@ -38,6 +38,7 @@ class Lease:
         self._state = state
         self._ended = False
         state.open += 1
+        endpoints.open += 1
 
     @property
     def endpoint(self) -> Endpoint:
@@ -68,6 +69,7 @@ class Lease:
             return False
         self._ended = True
         self._state.open -= 1
+        self._endpoints.open -= 1
         return True
 
 
@@ -80,6 +82,8 @@ class Endpoints:
         self._ejected = ejected
         self._states: dict[tuple[str, str, int], _State] = {}
         self._turn = 0
+        self.open = 0
+        """Leases that have not ended, those of endpoints that are gone included."""
 
     def follow(self, endpoints: Iterable[Endpoint]) -> None:
         """Use these from now on; what is known of those that stay is kept."""

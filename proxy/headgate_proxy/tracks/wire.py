@@ -1,13 +1,15 @@
 """What stable and canary pods say to each other beside the request itself: headers that no client sees or may send."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 from multidict import CIMultiDict
 
 from headgate_api import names
+from headgate_proxy.upstream.response_headers import NOT_FOR_CLIENTS
 from headgate_proxy.upstream.sensitive import HOP_BY_HOP
 
 HEADER_TRACK_REASON: Final = f"{names.HEADER_TRACK}-reason"
@@ -16,11 +18,22 @@ HEADER_REFUSED: Final = f"{names.HEADER_RELAY}-refused"
 """On a canary pod's answer to its peer: it did not take the request; a ``TrackReason``."""
 HEADER_NOTES: Final = f"{names.HEADER_RELAY}-notes"
 """On a canary pod's answer to its peer: what happened on the way that the answer itself does not show."""
+MORE_HEADERS: Final = 16
+"""How many headers a relay adds at most, either way: what one pod took from a client or vendor, the other takes too."""
 _AUTH_FAILED: Final = "auth-failed"
 _FELL_BACK: Final = "fell-back"
 
-_ANEW: Final = frozenset({"host", "content-length", "expect", "traceparent", "tracestate"})
+_ANEW: Final = frozenset({"host", "content-length", "expect", "traceparent", "tracestate", names.HEADER_REQUEST_ID})
 """Request headers that the relay's own connection, or its own span, gives anew."""
+_CREDENTIALS: Final = frozenset({"authorization", "x-api-key"})
+_REQUEST_ID: Final = re.compile(r"hgreq_[0-9a-f]{24}")
+
+
+class Headers(Protocol):
+    """The one thing asked of request headers."""
+
+    def getall(self, key: str, default: Sequence[str]) -> Sequence[str]:
+        """Return every value of a header, or ``default``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +64,26 @@ def _relayed(name: str) -> bool:
 @lru_cache(maxsize=4096)
 def _passed(name: str) -> bool:
     lower = name.lower()
-    return lower not in HOP_BY_HOP and lower != "content-length" and not lower.startswith(names.HEADER_RELAY)
+    return lower not in HOP_BY_HOP and lower not in NOT_FOR_CLIENTS and not lower.startswith(names.HEADER_RELAY)
 
 
 def relay_headers(
-    client: Iterable[tuple[str, str]], *, rollout: str, token: str, traceparent: str | None
+    client: Iterable[tuple[str, str]], *, rollout: str, token: str, request_id: str, traceparent: str | None
 ) -> CIMultiDict[str]:
     """Return the headers of a relayed request: the client's, its credential included, and this pod's own token."""
     headers = _end_to_end(client, _relayed)
     headers[names.HEADER_RELAY] = rollout
+    headers[names.HEADER_REQUEST_ID] = request_id
     headers[names.HEADER_RELAY_TOKEN] = token
     if traceparent is not None:
         headers["traceparent"] = traceparent
     return headers
+
+
+def relayed_id(headers: Headers) -> str | None:
+    """Return the id that the stable pod gave a relayed request; None where it gave none."""
+    ids = headers.getall(names.HEADER_REQUEST_ID, ())
+    return ids[0] if len(ids) == 1 and _REQUEST_ID.fullmatch(ids[0]) is not None else None
 
 
 def passed_headers(canary: Iterable[tuple[str, str]]) -> CIMultiDict[str]:
@@ -80,5 +100,8 @@ def _end_to_end(pairs: Iterable[tuple[str, str]], passes: Callable[[str], bool])
         elif name.lower() == "connection":
             one_hop.update(option.strip().lower() for option in value.split(","))
     for name in one_hop:
-        headers.popall(name, None)
+        if name not in _CREDENTIALS and not name.startswith(
+            names.HEADER_PREFIX
+        ):  # a hop is the gate, not one of its pods
+            headers.popall(name, None)
     return headers

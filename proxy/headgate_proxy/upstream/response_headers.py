@@ -11,7 +11,7 @@ from headgate_api.secret import Secret
 from headgate_proxy.upstream.masking import masked_text
 from headgate_proxy.upstream.sensitive import HOP_BY_HOP
 
-_OURS: Final = frozenset(
+NOT_FOR_CLIENTS: Final = frozenset(
     {
         "content-length",  # set anew where the upstream told it
         "set-cookie",
@@ -29,7 +29,7 @@ _OURS: Final = frozenset(
 @lru_cache(maxsize=4096)
 def _may_come_back(name: str) -> bool:
     lower = name.lower()
-    return lower not in HOP_BY_HOP and lower not in _OURS and not lower.startswith(names.HEADER_PREFIX)
+    return lower not in HOP_BY_HOP and lower not in NOT_FOR_CLIENTS and not lower.startswith(names.HEADER_PREFIX)
 
 
 def client_headers(upstream: Iterable[tuple[str, str]], secret: Secret) -> CIMultiDict[str]:

@@ -52,6 +52,7 @@ from headgate_proxy.tls.trust import client_context
 from headgate_proxy.tracks.admission import Admission
 from headgate_proxy.tracks.canary import CanaryClient
 from headgate_proxy.tracks.counts import RolloutCounts
+from headgate_proxy.tracks.peers import Peers
 from headgate_proxy.tracks.relay_token import RelayToken
 from headgate_runtime.certificates import Pair
 from headgate_runtime.serving_tls import ServingTLS
@@ -115,6 +116,7 @@ class Pod:
         )
         self.counts = RolloutCounts(clock)
         self.client: CanaryClient | None = None
+        peers = Peers(clock, fleet=FLEET, namespace=SYSTEM)
         tracing = [client_trace_config(provider)]
         if track == "stable":
             self.client = CanaryClient(
@@ -125,9 +127,9 @@ class Pod:
                 ejected=self.metrics.canary_ejected,
                 trace_configs=tracing,
             )
-            tracks = Tracks(self.client, self.counts)
+            tracks = Tracks(self.client, self.counts, peers=peers)
         else:
-            tracks = Tracks(admission=Admission(clock, fleet=FLEET, namespace=SYSTEM))
+            tracks = Tracks(admission=Admission(peers))
         ports = Ports(self.live, world.credentials, Verdicts(clock), telemetry, clock, tracks)
         tls = None
         if track == "canary":

@@ -227,7 +227,7 @@ async def test_the_canary_pod_verifies_the_caller_again(world: Any) -> None:
 async def test_a_stable_pod_honours_no_relay_headers(world: Any) -> None:
     world.split["weight"] = 0
     world.publish()
-    sent = world.headers(x_headgate_relay="team-a/gate@abc123-1", x_headgate_relay_token=world.relay_token())
+    sent = world.headers(x_headgate_relay="team-a/gate@abc123-1", x_headgate_relay_token="forged")
     answer = await world.ask(headers=sent)
     assert (answer.headers["x-headgate-track"], world.served) == ("stable", [STABLE])
 
