@@ -288,3 +288,25 @@ def test_without_stamps_nobody_is_promised_a_distinct_author(cluster: Cluster, o
         older_team.create_policy()
 
     older_team.create_policy(policy(distinctFromAuthor=False))
+
+
+def test_overruling_an_analysis_that_found_harm_takes_the_right_to_approve(team: Team) -> None:
+    """A pause set while analysis holds the rollout takes that hold over; removing it then goes on."""
+    held = awaiting(2, kind="Weight")
+    held["rollout"]["heldByFailure"] = True
+    team.create_policy(status=held)
+
+    with pytest.raises(
+        CommandError, match=r"analysis found harm and holds .* needs the verb approve on it, which 'ann'"
+    ):
+        team.annotate(POLICY, EDITOR, pause="let it be")
+    team.annotate(POLICY, EDITOR, abort="something")
+    team.annotate(POLICY, "ivy", pause="I looked at it")
+    team.annotate(POLICY, EDITOR, pause=None)
+
+
+def test_whoever_may_edit_pauses_and_resumes(team: Team) -> None:
+    team.create_policy(status=awaiting(2, kind="Weight"))
+
+    team.annotate(POLICY, EDITOR, pause="wait")
+    team.annotate(POLICY, EDITOR, pause=None)

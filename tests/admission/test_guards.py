@@ -1,6 +1,9 @@
 """A guard is as strong as the way around it: who may only edit cannot remove, weaken or evade a RolloutPolicy."""
 
 import copy
+import json
+import re
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from headgate_api.resources import RolloutPolicySpec
 from headgate_dev.cluster import Cluster, CommandError
 from headgate_dev.release import NAMESPACE
 
-from .team import EDITOR, GITOPS, OPERATOR, REVISION, Team, awaiting, policy
+from .team import AT, EDITOR, GITOPS, OPERATOR, REVISION, Team, awaiting, policy, refusal
 
 pytestmark = pytest.mark.cluster
 POLICY = "rolloutpolicy/claude"
@@ -196,6 +199,48 @@ def test_an_object_has_one_policy(guarded: Team) -> None:
         guarded.patch(
             POLICY, {"spec": {"targets": naming("x", "anthropic", "second", "third")["spec"]["targets"]}}, "ivy"
         )
+
+
+def test_what_is_held_back_is_not_let_through_by_a_policy_of_ones_own(cluster: Cluster, guarded: Team) -> None:
+    """Held content is for who may approve to release; a lenient policy would promote it as well."""
+    for name in ("held", "free"):
+        cluster.apply(provider(name), namespace=guarded.namespace)
+    stable = {
+        "type": "Stable",
+        "status": "False",
+        "reason": "CandidateHeld",
+        "message": "held",
+        "lastTransitionTime": AT,
+        "observedGeneration": 1,
+    }
+    guarded.patch("llmprovider/held", {"status": {"conditions": [stable]}}, OPERATOR, "--subresource=status")
+    lenient = changed(naming("lenient", "held"), "spec.steps", [{"weight": 100}])
+
+    held = r"names LLMProvider/held, whose spec .* held back .* needs the verb approve, which 'ann' does not have"
+    eventually_refused(guarded, lenient, f"RolloutPolicy lenient: spec.targets {held}")
+    guarded.create_policy(naming("lenient", "free"))
+    with pytest.raises(CommandError, match=held):
+        guarded.patch("rolloutpolicy/lenient", {"spec": naming("x", "free", "held")["spec"]}, EDITOR)
+
+    guarded.bind("also", "headgate-editor", "--user=ivy")
+    cluster.apply(naming("approved", "held"), namespace=guarded.namespace, as_user="ivy")
+
+
+def eventually_refused(team: Team, manifest: dict[str, Any], match: str) -> None:
+    """Admission reads parameters from a cache, which takes a moment to see a status."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            team.cluster.kubectl(
+                *("create", "-n", team.namespace, "--dry-run=server", "-f", "-"),
+                input=json.dumps(manifest),
+                as_user=EDITOR,
+            )
+        except CommandError as error:
+            assert re.search(match, refusal(error)), error
+            return
+        assert time.monotonic() < deadline, "the policy was never refused"
+        time.sleep(0.1)
 
 
 def test_objects_of_the_same_name_and_another_kind_do_not_collide(cluster: Cluster, guarded: Team) -> None:

@@ -81,7 +81,8 @@ def authors(
 
 def by_bob(item: LLMProvider | SubscriptionAccount) -> dict[str, Any]:
     return item.to_wire() | {
-        "metadata": item.metadata.to_wire() | {"generation": 2, "annotations": {"headgate.dev/authors": "1=ada\n2=bob"}},
+        "metadata": item.metadata.to_wire()
+        | {"generation": 2, "annotations": {"headgate.dev/authors": "1=ada\n2=bob"}},
         "status": item.to_wire()["status"] | {"observedGeneration": 2},
     }
 
