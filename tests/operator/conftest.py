@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from headgate_dev.cluster import Cluster
+from headgate_dev.cluster import Cluster, CommandError
 from headgate_dev.release import CHART, NAMESPACE
 
-from .process import OperatorProcess, free_port
+from .process import OperatorProcess, free_port, until
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +44,23 @@ def rights(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     )
     cluster.kubectl("scale", "deployment", "headgate-operator", "-n", NAMESPACE, "--replicas=0")
     cluster.kubectl("wait", "pod", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=operator", "--for=delete")
+    until(lambda: _knows_kinds(cluster), what="admission to know Headgate's kinds")
     yield
     cluster.helm("uninstall", "headgate", "--namespace", NAMESPACE, "--wait")
+
+
+def _knows_kinds(cluster: Cluster) -> bool:
+    """Tell whether objects can be applied: policies that stamp authors know a new kind some seconds after it is there."""
+    for kind in ("LLMProvider", "SubscriptionAccount", "ProxyFleet", "RolloutPolicy"):
+        body = {"apiVersion": "headgate.dev/v1alpha1", "kind": kind, "metadata": {"name": "probe"}, "spec": {}}
+        try:
+            cluster.kubectl(
+                "create", "--dry-run=server", "-n", NAMESPACE, "--validate=false", "-f", "-", input=json.dumps(body)
+            )
+        except CommandError as error:
+            if "There can be a delay" in error.stderr:
+                return False
+    return True
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from headgate_operator.revisions.bundles import Form
 
 ANNOTATION_GENERATION: Final = f"{names.GROUP}/generation"
 """On a ControllerRevision: the generations that carried its content last, a line ``<kind>/<name>/<uid>=<generation>`` each."""
+ANNOTATION_WITHDRAWN: Final = f"{names.GROUP}/withdrawn"
+"""On a ControllerRevision: the rollout that was about to promote it, and was withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)

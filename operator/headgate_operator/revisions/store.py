@@ -7,7 +7,14 @@ from typing import Any, Final
 from headgate_api import names
 from headgate_api.revisions import API_VERSION, CONTROLLER_REVISION, revision_labels, revision_name
 from headgate_operator.engine.keys import Key
-from headgate_operator.revisions.history import ANNOTATION_GENERATION, History, Kept, generations_text, histories
+from headgate_operator.revisions.history import (
+    ANNOTATION_GENERATION,
+    ANNOTATION_WITHDRAWN,
+    History,
+    Kept,
+    generations_text,
+    histories,
+)
 from headgate_runtime.kube import Conflict, Kube, KubeError, Object
 from headgate_runtime.kube_kinds import CONTROLLER_REVISION as KIND
 
@@ -64,6 +71,15 @@ class RevisionStore:
         if history.stable is not None and history.stable.revision == kept.revision:
             return
         await self._patch(namespace, kept, {"op": "replace", "path": "/revision", "value": history.highest + 1})
+
+    async def withdraw(self, namespace: str, kept: Kept, rollout: str) -> None:
+        """Mark a candidate as withdrawn, which undoes every promotion of it that was planned before and is yet to be written.
+
+        Raises Conflict where it changed since it was read: it may just have been promoted.
+        """
+        noted = {} if kept.generations is None else {ANNOTATION_GENERATION: generations_text(kept.generations)}
+        value = {**noted, ANNOTATION_WITHDRAWN: rollout}
+        await self._patch(namespace, kept, {"op": "add", "path": "/metadata/annotations", "value": value})
 
     async def note(self, namespace: str, kept: Kept, generations: Mapping[str, int]) -> None:
         """Note which generations carry the content of a kept revision now."""

@@ -1,7 +1,9 @@
 """Carries out a rollout's plan, in the order in which a crash or a second leader does no harm.
 
 Forms are kept before anything names them, promotions are written before the status that says so, and the status is what
-commits a step: it is written with the resourceVersion of the look, so that of two leaders one fails and looks again.
+commits a step: it is written with the resourceVersion of the look, so that of two leaders one fails and looks again. A
+promotion is made only while the policy is the one that was looked at, and a withdrawn candidate is marked before the status
+says so: whoever was about to promote it, and slept, finds it changed.
 """
 
 from typing import Any, Final
@@ -53,7 +55,9 @@ class RolloutExecutor:
             await self._adopt(looked.contents[target.label])
         await self._keep(looked, plan)
         for promotion in plan.promote:
+            await self._current(looked.observed.policy)
             await self._promote(looked.contents[promotion.target.label], promotion.revision)
+        await self._withdraw(looked, plan)
         return await self._write(looked.observed.policy, plan.status)
 
     async def tidy(self, looked: Looked, status: RolloutPolicyStatus) -> None:
@@ -109,6 +113,25 @@ class RolloutExecutor:
             await self._store.promote(content.item.metadata.namespace, kept, content.history)
         elif content.live is not None and content.live.revision == revision:
             await self._keep_live(content)  # the next look promotes it
+
+    async def _current(self, policy: RolloutPolicy) -> None:
+        """Raise Conflict where the policy is not the one that was looked at any more: somebody may have aborted."""
+        body = await self._kube.get(ROLLOUT_POLICY, *policy.key)
+        if body is None or body["metadata"]["resourceVersion"] != policy.metadata.resource_version:
+            raise Conflict(409, "Conflict", "the policy changed since it was looked at; nothing is promoted")
+
+    async def _withdraw(self, looked: Looked, plan: Plan) -> None:
+        """Mark the candidates of a rollout that was promoting and ends otherwise."""
+        before, after = looked.observed.policy.status, plan.status.rollout
+        if before.rollout is None or before.step is None or before.step.kind != "Promoting":
+            return
+        if after is not None and after.revision == before.rollout.revision:
+            return
+        for target in before.rollout.targets:
+            content = looked.contents.get(f"{target.kind}/{target.name}")
+            kept = content.history.find(target.candidate) if content is not None else None
+            if content is not None and kept is not None and kept != content.history.stable:
+                await self._store.withdraw(looked.observed.policy.metadata.namespace, kept, before.rollout.revision)
 
     async def _write(self, policy: RolloutPolicy, status: RolloutPolicyStatus) -> bool:
         if status == policy.status:
