@@ -203,17 +203,8 @@ def test_an_object_has_one_policy(guarded: Team) -> None:
 
 def test_what_is_held_back_is_not_let_through_by_a_policy_of_ones_own(cluster: Cluster, guarded: Team) -> None:
     """Held content is for who may approve to release; a lenient policy would promote it as well."""
-    for name in ("held", "free"):
-        cluster.apply(provider(name), namespace=guarded.namespace)
-    stable = {
-        "type": "Stable",
-        "status": "False",
-        "reason": "CandidateHeld",
-        "message": "held",
-        "lastTransitionTime": AT,
-        "observedGeneration": 1,
-    }
-    guarded.patch("llmprovider/held", {"status": {"conditions": [stable]}}, OPERATOR, "--subresource=status")
+    held_back(guarded, "held")
+    cluster.apply(provider("free"), namespace=guarded.namespace)
     lenient = changed(naming("lenient", "held"), "spec.steps", [{"weight": 100}])
 
     held = r"names LLMProvider/held, whose spec .* held back .* needs the verb approve, which 'ann' does not have"
@@ -224,6 +215,24 @@ def test_what_is_held_back_is_not_let_through_by_a_policy_of_ones_own(cluster: C
 
     guarded.bind("also", "headgate-editor", "--user=ivy")
     cluster.apply(naming("approved", "held"), namespace=guarded.namespace, as_user="ivy")
+
+
+def test_what_is_held_back_is_not_let_through_by_making_the_object_anew(guarded: Team) -> None:
+    """A provider of the old name would be another object, of which nothing is kept."""
+    held_back(guarded, "held")
+
+    with pytest.raises(CommandError, match=r"LLMProvider held: .* held back, so deleting it needs the verb .* which 'ann'"):
+        guarded.delete("llmprovider/held", EDITOR)
+    guarded.bind("also", "headgate-editor", "--user=ivy")
+    guarded.delete("llmprovider/held", "ivy")
+
+
+def held_back(team: Team, name: str) -> None:
+    """Make a provider that lost its guard before its new spec was promoted."""
+    team.cluster.apply(provider(name), namespace=team.namespace)
+    stable = {"type": "Stable", "status": "False", "reason": "CandidateHeld", "message": "held"}
+    stable |= {"lastTransitionTime": AT, "observedGeneration": 1}  # type: ignore[dict-item]
+    team.patch(f"llmprovider/{name}", {"status": {"conditions": [stable]}}, OPERATOR, "--subresource=status")
 
 
 def eventually_refused(team: Team, manifest: dict[str, Any], match: str) -> None:
