@@ -22,7 +22,7 @@ class State(StrEnum):
     UNGUARDED = "Unguarded"
     """Its live form serves at once."""
     UNADOPTED = "Unadopted"
-    """A policy names it, but has not secured its stable form yet: it is served as last published."""
+    """A policy names it, but has not secured its stable form yet, or has lost it: it is served as last published."""
     GUARDED = "Guarded"
     HELD = "Held"
     """No policy names it any more, and its live form differs from the stable one, which goes on."""
@@ -107,8 +107,10 @@ def guard_of(
         if revision is not None and (stable is None or revision != stable.revision) and released(item) != revision:
             return Guard(State.HELD, stable=stable, live=revision)
         return UNGUARDED if revision is not None else Guard(State.HELD, stable=stable)
-    if not history.kept and not any(t.kind == kind and t.name == name for t in policy.status.targets):
-        return Guard(State.UNADOPTED, policy, stable=published(), live=revision)
+    secured = history.kept or any(t.kind == kind and t.name == name for t in policy.status.targets)
+    served = published() if history.stable is None else None
+    if not secured or served is not None:  # served, but not kept (any more): whatever serves is never dropped for that
+        return Guard(State.UNADOPTED, policy, stable=served, live=revision)
     return Guard(State.GUARDED, policy, stable=stable, candidate=candidate if exposed(policy) else None, live=revision)
 
 

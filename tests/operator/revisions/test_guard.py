@@ -86,6 +86,16 @@ def test_a_stable_form_that_this_build_cannot_read_is_served_as_published() -> N
     assert provider_entry(NEW, guard).stable == provider_entry(OLD).stable
 
 
+def test_a_stable_form_whose_controllerrevision_is_gone_is_served_as_published_until_it_is_secured_anew() -> None:
+    published = served(OLD)
+    new = kept(NEW, number=0)
+    for left, status in ([], {"targets": [{"name": "claude"}]}), ([new], rollout(new.revision)):
+        guard = world(NEW, *left, policies=(policy(status=status),)).of_provider(NEW, [], [published])
+        assert guard.state is State.UNADOPTED, "it is adopted again"
+        assert provider_entry(NEW, guard).stable == provider_entry(OLD).stable
+        assert guard.candidate is None
+
+
 def test_losing_the_policy_holds_the_stable_form_until_released_or_reverted() -> None:
     held = world(NEW, kept(OLD)).of_provider(NEW, [])
     assert held.state is State.HELD
