@@ -55,9 +55,10 @@ class RevisionStore:
         metadata = body["metadata"]
         there = await self._kube.get(KIND, metadata["namespace"], metadata["name"])
         if there is not None:
-            if _owner(there) == _owner(body):
+            if _owner(there) == _owner(body) and _found_by(there) == _found_by(body):
                 return
-            # Of a former object of this name, whose garbage the cluster has yet to collect.
+            # Of a former object of this name, whose garbage the cluster has yet to collect; or put there by somebody else,
+            # without the labels that only Headgate may set.
             self._fence()
             await self._kube.delete(KIND, metadata["namespace"], metadata["name"], uid=there["metadata"]["uid"])
         self._fence()
@@ -109,6 +110,14 @@ class RevisionStore:
 
 def _owner(body: Mapping[str, Any]) -> set[str]:
     return {str(o.get("uid")) for o in body["metadata"].get("ownerReferences") or ()}
+
+
+def _found_by(body: Mapping[str, Any]) -> dict[str, str]:
+    labels = body["metadata"].get("labels") or {}
+    return {
+        name: labels.get(name, "")
+        for name in (names.LABEL_REVISION_KIND, names.LABEL_REVISION_NAME, names.LABEL_REVISION)
+    }
 
 
 def _manifest(
