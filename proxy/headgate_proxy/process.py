@@ -19,11 +19,13 @@ from headgate_proxy.config.follower import ConfigFollower
 from headgate_proxy.config.kept import KeptSnapshot
 from headgate_proxy.config.live import LiveConfig, Loaded
 from headgate_proxy.credentials.kept import KeptCredentials
+from headgate_proxy.credentials.refreshing import Refreshing
 from headgate_proxy.credentials.store import CredentialStore
 from headgate_proxy.edge.handler import Ports, Tracks
 from headgate_proxy.edge.server import Edge, EdgeSettings
 from headgate_proxy.readiness import readiness
-from headgate_proxy.report.reporter import Broker, Reporter
+from headgate_proxy.report.broker import Broker
+from headgate_proxy.report.reporter import Reporter
 from headgate_proxy.selection.verdicts import Verdicts
 from headgate_proxy.settings import ProxySettings
 from headgate_proxy.state import StateDir
@@ -84,10 +86,18 @@ class Proxy:
         )
         self.reporter = Reporter(
             self._report,
-            lambda: Broker.of(self.live.broker_url, self.live.trust_bundle, settings.namespace),
+            self._broker,
             settings.broker_token_file,
             redactor,
             failed=metrics.report_failed,
+        )
+        self.refreshes = Refreshing(
+            self._broker,
+            settings.broker_token_file,
+            redactor,
+            fleet=settings.fleet,
+            pod=settings.pod,
+            asked=metrics.refresh_asked,
         )
         self.verdicts = Verdicts(clock, on_change=self.reporter.changed)
         self.counts = RolloutCounts(clock)
@@ -144,6 +154,9 @@ class Proxy:
         self.canary = canary
         if self.live.head is not None:
             self._follow(self.live.head)
+
+    def _broker(self) -> Broker | None:
+        return Broker.of(self.live.broker_url, self.live.trust_bundle, self._settings.namespace)
 
     def _follow(self, head: Head) -> None:
         self.counts.follow(head)
@@ -235,7 +248,7 @@ def _edge(
     tracks = _tracks(settings, proxy, clock, redactor, metrics, trace_configs)
     if tracks.canary is not None:
         stack.push_async_callback(tracks.canary.close)
-    ports = Ports(proxy.live, proxy.credentials, proxy.verdicts, telemetry, clock, tracks)
+    ports = Ports(proxy.live, proxy.credentials, proxy.verdicts, telemetry, clock, tracks, proxy.refreshes)
     listening = EdgeSettings(port=settings.port_http if settings.plain_http else None, port_https=settings.port_https)
     return Edge(ports, listening, tls=None if proxy.tls is None else proxy.tls.serving, trace_configs=trace_configs)
 

@@ -14,8 +14,9 @@ from headgate_api.snapshot import CredentialPointer
 from headgate_proxy.anthropic.errors import ErrorType, Refusal
 from headgate_proxy.anthropic.failures import HEAD_BYTES, classify
 from headgate_proxy.callers.caller import Caller
+from headgate_proxy.credentials.refreshing import DEADLINE_SECONDS, RefreshOutcome
 from headgate_proxy.edge.drain import Drain
-from headgate_proxy.edge.ports import Credentials, RequestTrace
+from headgate_proxy.edge.ports import Credentials, Refreshes, RequestTrace
 from headgate_proxy.routing.provider import Provider
 from headgate_proxy.selection.explain import why_not
 from headgate_proxy.selection.select import Candidate, Situation, select
@@ -50,6 +51,7 @@ class Surroundings:
     sessions: Sessions
     drain: Drain
     clock: Clock
+    refreshes: Refreshes
 
 
 @dataclass(slots=True)
@@ -142,24 +144,51 @@ class Attempts:
         return bytes(head)
 
     async def _note(self, selection: Selection, failure: Failure) -> None:
-        """Remember a failure, and look once for a newer version of a credential that was refused."""
-        self.trace.failed(selection, failure)
-        self.around.verdicts.failed(selection.held, failure)
-        candidate = (selection.mode, selection.account)
-        if failure.reason in _LASTING and candidate not in self._renewed:
-            self._renewed.add(candidate)
-            pointer = self._pointer(selection)
-            newer = await self.around.credentials.reread(pointer) if pointer is not None else None
-            if newer is not None and newer.version > selection.held.version:
-                return
-        self._failed[candidate] = failure.reason
+        """Remember a failure, unless there is a newer version of a credential that was refused: looked for once.
 
-    def _pointer(self, selection: Selection) -> CredentialPointer | None:
+        Requests that come while a refresh is under way meet the old token too, and wait for the same refresh.
+        """
+        self.trace.failed(selection, failure)
+        candidate = (selection.mode, selection.account)
+        renewed = False
+        try:
+            if failure.reason in _LASTING and candidate not in self._renewed:
+                self._renewed.add(candidate)
+                renewed = await self._renew(selection)
+        finally:
+            if not renewed:
+                self.around.verdicts.failed(selection.held, failure)
+                self._failed[candidate] = failure.reason
+
+    async def _renew(self, selection: Selection) -> bool:
+        """Tell whether a newer version of the credential is held now: another request's, a refresh's, or one in Vault."""
+        around, refused = self.around, selection.held
+        pointer, refreshable = self._pointer(selection)
+        if pointer is None:
+            return False
+        held = around.credentials.get(pointer)
+        if held is None or held.version <= refused.version:
+            if refreshable:
+                await self._refresh(selection)
+            held = await around.credentials.reread(pointer)
+        return held is not None and held.version > refused.version
+
+    async def _refresh(self, selection: Selection) -> None:
+        try:
+            async with self.around.drain.limit(DEADLINE_SECONDS):
+                outcome = await self.around.refreshes.ask(selection.held.path, selection.held.version)
+        except TimeoutError:
+            outcome = RefreshOutcome.TIMED_OUT
+        self.trace.refresh_asked(selection, outcome)
+
+    def _pointer(self, selection: Selection) -> tuple[CredentialPointer | None, bool]:
+        """Return where a newer version could be, and whether the control plane can be asked for one."""
         provider = self.call.provider
         if selection.mode is AuthMode.API_KEY:
             pinned = provider.spec.auth.api_key is not None and provider.spec.auth.api_key.version is not None
-            return None if pinned else provider.api_key
-        return next((a.access for a in provider.accounts if a.name == selection.account), None)
+            return (None if pinned else provider.api_key), False
+        account = next((a for a in provider.accounts if a.name == selection.account), None)
+        return (None, False) if account is None else (account.access, account.refreshable)
 
     def _redirected(self, last: Answered) -> Answered | Refusal:
         if not 300 <= last.response.status < 400:

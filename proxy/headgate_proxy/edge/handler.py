@@ -16,13 +16,14 @@ from headgate_proxy.anthropic.models import model_info, model_list
 from headgate_proxy.anthropic.request import read_head, replace_model
 from headgate_proxy.callers.authenticator import Authenticator
 from headgate_proxy.callers.caller import Caller
+from headgate_proxy.credentials.refreshing import NoRefreshes
 from headgate_proxy.edge.attempts import Attempts, Surroundings
 from headgate_proxy.edge.body import BodyLimits, Share, read_body
 from headgate_proxy.edge.deciding import Asked, Deciding
 from headgate_proxy.edge.exchange import LEFT_EARLY, Exchange, new_request_id
 from headgate_proxy.edge.passing import Passing, from_upstream
 from headgate_proxy.edge.paths import LISTED, SERVED, UNKNOWN, Served, served_at
-from headgate_proxy.edge.ports import Credentials, Live, Telemetry
+from headgate_proxy.edge.ports import Credentials, Live, Refreshes, Telemetry
 from headgate_proxy.edge.relay import Relay
 from headgate_proxy.routing.routing import HEADER_HINT, Routing
 from headgate_proxy.selection.verdicts import Verdicts
@@ -50,6 +51,7 @@ class Tracks:
 
 
 NO_TRACKS: Final = Tracks()
+NO_REFRESHES: Final = NoRefreshes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Ports:
     telemetry: Telemetry
     clock: Clock
     tracks: Tracks = NO_TRACKS
+    refreshes: Refreshes = NO_REFRESHES
 
 
 class Handler:

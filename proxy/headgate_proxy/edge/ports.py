@@ -12,6 +12,7 @@ from typing import Protocol
 from headgate_api.snapshot import CredentialPointer, Head
 from headgate_proxy.anthropic.usage import ResponseFacts
 from headgate_proxy.callers.caller import Caller
+from headgate_proxy.credentials.refreshing import RefreshOutcome
 from headgate_proxy.routing.provider import Route
 from headgate_proxy.routing.routing import Routing
 from headgate_proxy.selection.states import Exhausted, Failure, Fallback, Held, Selection
@@ -48,6 +49,16 @@ class Credentials(Protocol):
         """Ask Vault once for what is newest, after a 401; return it, or what is held when Vault does not answer.
 
         Bounded by a deadline, single-flight per pointer, and never raises: None means that nothing is held.
+        """
+
+
+class Refreshes(Protocol):
+    """Whoever can have a subscription's token renewed."""
+
+    async def ask(self, path: str, version: int) -> RefreshOutcome:
+        """Say that an upstream refuses this version of the access token at a Vault path; wait for what comes of it.
+
+        Bounded by a deadline, single-flight per version, and never raises. ``Renewed``: Vault holds a newer one.
         """
 
 
@@ -113,6 +124,9 @@ class RequestTrace(Protocol):
 
     def failed(self, selection: Selection, failure: Failure) -> None:
         """Note that an attempt failed before the first byte (``failure.marks``: an authentication or limit failure)."""
+
+    def refresh_asked(self, selection: Selection, outcome: RefreshOutcome) -> None:
+        """Note that the request waited for a refresh of the account's token, and what came of it."""
 
     def first_byte(self, status: int) -> None:
         """Note that the response's head arrived and is passed on."""

@@ -62,7 +62,9 @@ class Edge:
         self._max_headers = MAX_HEADERS if ports.tracks.admission is None else MAX_HEADERS + MORE_HEADERS
         self._drain = Drain()
         self._sessions = Sessions(trace_configs, resolver)
-        around = Surroundings(ports.credentials, ports.verdicts, self._sessions, self._drain, ports.clock)
+        around = Surroundings(
+            ports.credentials, ports.verdicts, self._sessions, self._drain, ports.clock, ports.refreshes
+        )
         self._handler = Handler(ports, around, BodyLimits(settings.body_seconds, settings.buffered_bytes))
         self._runner: web.ServerRunner | None = None
         self._servers: list[asyncio.Server] = []

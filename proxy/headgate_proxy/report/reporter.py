@@ -7,18 +7,15 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 
-from headgate_api import names
 from headgate_api.redaction import Redactor
 from headgate_api.report import REPORT_INTERVAL_SECONDS, REPORT_PATH, ProxyReport
-from headgate_api.secret import Secret
 from headgate_proxy.backoff import Backoff
-from headgate_proxy.tls.trust import client_context
+from headgate_proxy.report.broker import Broker, Untrusted, broker_token
 from headgate_runtime.logs import describe
 
 _DEADLINE: Final = aiohttp.ClientTimeout(total=5.0)
@@ -29,37 +26,8 @@ _SETTLE_SECONDS: Final = 0.05
 _log = logging.getLogger(__name__)
 
 
-class Untrusted(Exception):  # noqa: N818 - reads as what it is
-    """There is a broker, but no way to know it for what it is."""
-
-
 class ReportRefused(Exception):  # noqa: N818 - reads as what happened
     """The broker answered, and did not take the report."""
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where to report, and by which name and certificates (PEM) the broker is known."""
-
-    url: str
-    trust_bundle: str | None
-    server_name: str
-
-    @classmethod
-    def of(cls, url: str | None, trust_bundle: str | None, namespace: str) -> "Broker | None":
-        """Return the broker of the fleet's namespace, or None while the head names none."""
-        return None if url is None else cls(url, trust_bundle, names.broker_server_name(namespace))
-
-    def trusted(self) -> ssl.SSLContext:
-        """Return what its connections are secured by. Raises Untrusted when nothing says whom to believe."""
-        if not self.url.startswith("https://"):
-            raise Untrusted(f"the head names a broker without TLS ({self.url}); tokens are not sent there")
-        if self.trust_bundle is None:
-            raise Untrusted("the head carries no trust bundle; see condition CertificatesReady of the ProxyFleet")
-        try:
-            return client_context(self.trust_bundle)
-        except ValueError as error:
-            raise Untrusted(str(error)) from None
 
 
 class Reporter:
@@ -121,7 +89,7 @@ class Reporter:
     async def _post(self, session: aiohttp.ClientSession, broker: Broker) -> bool:
         try:
             context = self._context(broker)
-            token = _read(self._token_file)
+            token = broker_token(self._token_file)
             self._redactor.remember(token)
             headers = {"authorization": f"Bearer {token.reveal()}", "content-type": "application/json"}
             body = self._report().model_dump_json(by_alias=True)
@@ -171,8 +139,3 @@ def _reason(error: Exception) -> str:
     # A certificate that the bundle does not vouch for is not an outage: somebody else may be answering there.
     unknown = isinstance(error, Untrusted | aiohttp.ClientConnectorCertificateError)
     return "BrokerUntrusted" if unknown else "BrokerUnavailable"
-
-
-def _read(token_file: Path) -> Secret:
-    """Read the projected token each time, since it rotates. Raises OSError."""
-    return Secret(token_file.read_text(encoding="ascii").strip())

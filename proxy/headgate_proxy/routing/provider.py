@@ -11,12 +11,16 @@ from headgate_api.snapshot import AccountEntry, AccountForm, CredentialPointer, 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A subscription account that belongs to a provider; ``subjects`` None means that every caller may use it."""
+    """A subscription account that belongs to a provider; ``subjects`` None means that every caller may use it.
+
+    ``refreshable``: the control plane can renew its token.
+    """
 
     name: str
     subjects: frozenset[tuple[str, str]] | None
     acknowledged: bool
     suspended: bool
+    refreshable: bool
     access: CredentialPointer | None
 
 
@@ -116,6 +120,7 @@ def _accounts_of(
             subjects=None if form.spec.sharing == "Pool" else subjects,
             acknowledged=form.acknowledged,
             suspended=form.spec.suspend,
+            refreshable=form.spec.oauth is not None,
             access=form.access,
         )
         found.append((-form.spec.priority, account.name, compiled))

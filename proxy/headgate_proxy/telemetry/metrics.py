@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from headgate_api.names import METRIC_PREFIX
 from headgate_api.snapshot import Head
+from headgate_proxy.credentials.refreshing import RefreshOutcome
 from headgate_proxy.selection.states import Failure, Fallback, Selection, Skipped
 from headgate_proxy.telemetry.record import Record
 from headgate_proxy.tracks.decide import Decision
@@ -102,6 +103,9 @@ class ProxyMetrics:
         self._snapshot_failures = counter("snapshot_failures", "Why configuration was not taken up.", "reason")
         self._credential_failures = counter("credential_failures", "Why credentials were not read.", "reason")
         self._report_failures = counter("report_failures", "Why reports did not reach the broker.", "reason")
+        self._refreshes = counter(
+            "refresh_requests", "Times the broker was asked for a newer access token, by what came of it.", "outcome"
+        )
         self._export_failures = counter("trace_export_failures", "Batches of spans that did not reach the receiver.")
         self._certificates_refused = counter("certificates_refused", "Certificates that could not be served with.")
         self._certificate_expiry = Gauge(
@@ -208,6 +212,10 @@ class ProxyMetrics:
     def report_failed(self, reason: str) -> None:
         """Count a report that the broker did not take."""
         self._report_failures(reason).inc()
+
+    def refresh_asked(self, outcome: RefreshOutcome) -> None:
+        """Count a question to the broker."""
+        self._refreshes(outcome).inc()
 
     def certificate_refused(self) -> None:
         """Count a certificate that is no good."""

@@ -15,6 +15,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from headgate_api.clock import Clock
 from headgate_proxy.callers.caller import Caller
+from headgate_proxy.credentials.refreshing import RefreshOutcome
 from headgate_proxy.edge.ports import Outcome
 from headgate_proxy.routing.provider import Route
 from headgate_proxy.selection.states import Exhausted, Failure, Fallback, Selection
@@ -166,6 +167,13 @@ class SampledTrace(PlainTrace):
         if failure.status is not None:
             attributes[semconv.HTTP_STATUS] = failure.status
         self._span.add_event(semconv.EVENT_ATTEMPT_FAILED, attributes)
+
+    def refresh_asked(self, selection: Selection, outcome: RefreshOutcome) -> None:
+        """Note a refresh that was waited for as an event of the request's span."""
+        attributes = {semconv.REFRESH_OUTCOME: outcome.value}
+        if selection.account is not None:
+            attributes[semconv.ACCOUNT] = selection.account
+        self._span.add_event(semconv.EVENT_REFRESH_ASKED, attributes)
 
     def first_byte(self, status: int) -> None:
         """Note when the response began."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from headgate_api.clock import Clock
 from headgate_proxy.callers.caller import Caller
+from headgate_proxy.credentials.refreshing import RefreshOutcome
 from headgate_proxy.edge.ports import Outcome
 from headgate_proxy.routing.provider import Route
 from headgate_proxy.selection.states import Exhausted, Failure, Fallback, Selection
@@ -92,6 +93,9 @@ class PlainTrace:
     def failed(self, selection: Selection, failure: Failure) -> None:
         """Note a failed attempt."""
         self._metrics.failed(self._record, selection, failure)
+
+    def refresh_asked(self, selection: Selection, outcome: RefreshOutcome) -> None:
+        """Note what a refresh came to."""
 
     def first_byte(self, status: int) -> None:
         """Note that the response's head is passed on."""

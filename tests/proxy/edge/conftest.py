@@ -1,7 +1,7 @@
 """The real edge on loopback in front of the emulated vendor, with credentials in memory and every trace event kept."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +27,7 @@ from headgate_api.snapshot import (
     Snapshot,
 )
 from headgate_dev.emulator import Emulator
+from headgate_proxy.credentials.refreshing import RefreshOutcome
 from headgate_proxy.edge.handler import Ports
 from headgate_proxy.edge.ports import Outcome
 from headgate_proxy.edge.server import Edge, EdgeSettings
@@ -84,6 +85,18 @@ class Memory:
 
 
 @dataclass
+class ControlPlane:
+    """Whoever is asked for refreshes; ``renews`` does it, and says what came of it."""
+
+    asked: list[tuple[str, int]] = field(default_factory=list)
+    renews: Callable[[str, int], Awaitable[RefreshOutcome]] | None = None
+
+    async def ask(self, path: str, version: int) -> RefreshOutcome:
+        self.asked.append((path, version))
+        return RefreshOutcome.NO_BROKER if self.renews is None else await self.renews(path, version)
+
+
+@dataclass
 class Configuration:
     routing: Routing | None = None
     revision: str | None = "r-test"
@@ -102,6 +115,7 @@ class Trace:
     decisions: list[Selection | Exhausted] = field(default_factory=list)
     fallbacks: list[Fallback] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    refreshes: list[RefreshOutcome] = field(default_factory=list)
     first_bytes: list[int] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -133,6 +147,9 @@ class Trace:
     def failed(self, selection: Selection, failure: Failure) -> None:
         self.failures.append(failure)
 
+    def refresh_asked(self, selection: Selection, outcome: RefreshOutcome) -> None:
+        self.refreshes.append(outcome)
+
     def first_byte(self, status: int) -> None:
         self.first_bytes.append(status)
 
@@ -159,6 +176,7 @@ class Gate:
         self.emu = emu
         self.cluster = Cluster()
         self.credentials = Memory()
+        self.control_plane = ControlPlane()
         self.live = Configuration()
         self.tracing = Tracing()
         self.verdicts = Verdicts(SystemClock())
@@ -175,7 +193,9 @@ class Gate:
         bounds: dict[str, Any] = {"port": 0, "port_https": 0, "body_seconds": 20}
         bounds |= {name: options.pop(name) for name in ("port", "body_seconds", "buffered_bytes") if name in options}
         settings = EdgeSettings(host="127.0.0.1", settle_seconds=0.0, **bounds)
-        ports = Ports(self.live, self.credentials, self.verdicts, self.tracing, SystemClock())
+        ports = Ports(
+            self.live, self.credentials, self.verdicts, self.tracing, SystemClock(), refreshes=self.control_plane
+        )
         self.edge = Edge(ports, settings, **options)
         await self.edge.start()
         self._stack.push_async_callback(self.edge.close)

@@ -19,7 +19,7 @@ from headgate_api.clock import SystemClock
 from headgate_api.redaction import Redactor
 from headgate_api.report import REPORT_PATH, ProxyReport
 from headgate_operator.pki.issue import broker_names, issue, make_authority
-from headgate_proxy.report import reporter as reporting
+from headgate_proxy.report import broker as brokers
 from headgate_proxy.report.reporter import Reporter
 from headgate_runtime.listening import listening_socket, port_of
 from headgate_runtime.serving_tls import server_context
@@ -79,7 +79,7 @@ class Pod:
     async def reporting(self, interval: float = 60) -> AsyncIterator[Reporter]:
         reporter = Reporter(
             lambda: ProxyReport(fleet="edge", pod="proxy-0", revision=self.revision),
-            lambda: reporting.Broker.of(self.broker.url or None, self.trust_bundle, "headgate-system"),
+            lambda: brokers.Broker.of(self.broker.url or None, self.trust_bundle, "headgate-system"),
             self.token_file,
             Redactor(),
             failed=self._note,
