@@ -167,7 +167,7 @@ def mend(account: SubscriptionAccount) -> str:
     ref, owner = account.spec.credential.import_secret_ref, account.spec.owner.email
     if ref is not None:
         return f"{owner} signs in again, and the new credential file goes into Secret {account.metadata.namespace}/{ref.name}"
-    return f"{owner} signs in again: headgate account login {account.metadata.name} -n {account.metadata.namespace}"
+    return f"{owner} signs in again; name a Secret with the new credential file in spec.credential.importSecretRef"
 
 
 def _no(reason: ConditionReason, message: str) -> Rest:

@@ -120,7 +120,10 @@ async def test_the_end_of_a_grant_is_told_once_with_its_mend_and_never_tried_aga
     assert isinstance(result, Rest) and result.reason is ConditionReason.REAUTHENTICATION_REQUIRED
     status, reason, message = await world.condition() or ("", "", "")
     assert (status, reason) == ("False", "ReauthenticationRequired")
-    assert "ada@team.example signs in again: headgate account login ada -n team" in message
+    assert (
+        "ada@team.example signs in again; name a Secret with the new credential file in spec.credential.importSecretRef"
+        in message
+    )
     for _ in range(5):
         world.advance(hours=2)
         await operator.refresh(world.key, 1)
