@@ -213,6 +213,31 @@ class TestChanges:
         assert change.before is not None
         assert len(change.before) < 200
 
+    def test_a_change_deep_in_a_long_text_is_shown_itself(self) -> None:
+        """Whoever approves must see what they agree to, not that something differs."""
+        before = "word " * 60
+        (change,) = changes.changes(
+            {"preamble": before + "be kind" + before}, {"preamble": before + "be evil" + before}
+        )
+        assert "be kind" in str(change.before)
+        assert "be evil" in str(change.after)
+
+    def test_a_change_of_one_of_many_is_shown_by_its_name(self) -> None:
+        models = [{"name": f"model-{index}", "upstreamName": "good"} for index in range(20)]
+        other = [*models[:17], {"name": "model-17", "upstreamName": "bad"}, *models[18:19], {"name": "new"}]
+        assert changes.changes({"models": models}, {"models": other}) == [
+            changes.Change("models[model-17].upstreamName", "good", "bad"),
+            changes.Change("models[model-19].name", "model-19", None),
+            changes.Change("models[model-19].upstreamName", "good", None),
+            changes.Change("models[new].name", None, "new"),
+        ]
+        assert [c.field for c in changes.changes({"models": models}, {"models": models[::-1]})] == ["models (order)"]
+
+    def test_a_change_in_a_long_list_without_names_is_shown_by_its_place(self) -> None:
+        values = [f"value-{index}" for index in range(40)]
+        (change,) = changes.changes({"values": values}, {"values": [*values[:30], "else", *values[31:]]})
+        assert change == changes.Change("values[30]", "value-30", "else")
+
     def test_a_credential_that_somebody_wrote_into_a_header_is_masked(self) -> None:
         leaked = "sk-ant-" + content_revision("not a real key")
         (change,) = changes.changes({}, {"headers": {"x-api-key": leaked}})

@@ -1,14 +1,16 @@
 """Keeping revisions where somebody else's object stands in the way."""
 
 import copy
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from headgate_api.revisions import revision_name
 from headgate_operator.revisions.history import NONE, histories
 from headgate_operator.revisions.store import RevisionStore
-from headgate_runtime.kube import Kube
 
 from .things import KEY
+
+if TYPE_CHECKING:
+    from headgate_runtime.kube import Kube
 
 OWNER = {"kind": "LLMProvider", "metadata": {"name": "claude", "namespace": "team", "uid": "u"}}
 
