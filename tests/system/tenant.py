@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -74,12 +75,20 @@ class Tenant:
         self.wait("subscriptionaccount/alice")
         self.wait("llmprovider/anthropic")
 
-    def account(self, token: str | None = None, *, acknowledged: bool = True, **spec: Any) -> None:
+    def account(
+        self,
+        token: str | None = None,
+        *,
+        refresh_token: str | None = None,
+        expires_at: datetime | None = None,
+        acknowledged: bool = True,
+        **spec: Any,
+    ) -> None:
         """Apply alice's account, credential Secret included; acknowledged by alice herself unless told otherwise."""
         grant = {
             "accessToken": token or self.oauth_token,
-            "refreshToken": "emulated-refresh",
-            "expiresAt": 4102444800000,
+            "refreshToken": refresh_token or "emulated-refresh",
+            "expiresAt": 4102444800000 if expires_at is None else int(expires_at.timestamp() * 1000),
         }
         self.secret(
             "alice-claude",
