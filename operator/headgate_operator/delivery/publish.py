@@ -67,12 +67,24 @@ def head_in(config_map: Mapping[str, Any] | None) -> Head | None:
         return None
 
 
-async def publish(kube: Kube, fleet: Mapping[str, Any], head: Head, chunks: Mapping[str, bytes]) -> bool:
-    """Write what is missing, and the head where it differs; tell whether the head changed. Raises KubeError."""
+async def publish(
+    kube: Kube,
+    fleet: Mapping[str, Any],
+    head: Head,
+    chunks: Mapping[str, bytes],
+    *,
+    standing: Object | None,
+    thorough: bool = True,
+) -> bool:
+    """Write what is missing, and the head where it differs from the ConfigMap ``standing``; tell whether it changed.
+
+    ``thorough`` False: what the head that stands names is taken to be there. Raises KubeError, Conflict.
+    """
     namespace = fleet["metadata"]["namespace"]
-    standing = await kube.get(CONFIG_MAP, namespace, names.head_name(fleet["metadata"]["name"]))
-    there = {item["metadata"]["name"]: item for item in await _chunks(kube, namespace)}
-    for digest in head.chunks:
+    before = head_in(standing) if standing is not None and _is_owned_by(standing, fleet) else None
+    unsure = [digest for digest in head.chunks if thorough or before is None or digest not in before.chunks]
+    there = {item["metadata"]["name"]: item for item in await _chunks(kube, namespace)} if unsure else {}
+    for digest in unsure:
         manifest = chunk_manifest(digest, chunks[digest], fleet)
         item = there.get(manifest["metadata"]["name"])
         if item is None:
@@ -81,7 +93,7 @@ async def publish(kube: Kube, fleet: Mapping[str, Any], head: Head, chunks: Mapp
         elif not _is_owned_by(item, fleet):
             await _own_too(kube, item, fleet)
     wanted = head_manifest(head, fleet)
-    if standing is not None and head_in(standing) == head and _is_owned_by(standing, fleet):
+    if before == head:
         return False
     if standing is not None:  # a head written meanwhile by a newer leader is not replaced
         wanted["metadata"]["resourceVersion"] = standing["metadata"]["resourceVersion"]

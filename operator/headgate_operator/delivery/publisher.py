@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 class Look:
     """What was seen when a fleet's head was published. ``problem``: why it could not be."""
 
+    body: Object
+    fleet: ProxyFleet
     rollouts: Rollouts
     guard: Guard
     """The fleet's own."""
@@ -60,40 +62,45 @@ class Publisher:
 
     async def reconcile(self, key: Key) -> float | None:
         """Publish the head of the fleet that a ``SNAPSHOT`` key names. Raises KubeError, KubeUnavailable, NotLeading."""
-        if key.namespace != self._services.namespace:
-            return None
-        body = await self._kube.get(PROXY_FLEET, key.namespace, key.name)
+        if key.namespace == self._services.namespace:
+            await self.publish(key.name, thorough=False)
+        return None
+
+    async def publish(self, fleet: str, trust: str | None = None, *, thorough: bool = True) -> Look | None:
+        """Look at everything a head depends on and publish it; return None where the fleet is gone or cannot be read.
+
+        ``trust``: the fleet's trust bundle, where it is known anew. ``thorough``: see too that chunks which the present head
+        names are still there.
+        """
+        mine = self._fleets.setdefault(fleet, _Fleet())
+        async with mine.lock:
+            mine.trust = trust or mine.trust
+            return await self._publish(fleet, mine, thorough)
+
+    def trusts(self, fleet: str, bundle: str | None) -> bool:
+        """Tell whether a fleet's heads carry this trust bundle already; None: there is none to carry."""
+        return bundle is None or (fleet in self._fleets and self._fleets[fleet].trust == bundle)
+
+    async def _publish(self, name: str, mine: _Fleet, thorough: bool) -> Look | None:
+        namespace = self._services.namespace
+        selector = ",".join(f"{k}={v}" for k, v in selector_of(name, "canary").items())
+        (body, deployment, standing), found_providers, found_accounts, pods, keys = await asyncio.gather(
+            asyncio.gather(
+                self._kube.get(PROXY_FLEET, namespace, name),
+                self._kube.get(DEPLOYMENT, namespace, names.proxy_name(name)),
+                self._kube.get(CONFIG_MAP, namespace, names.head_name(name)),
+            ),
+            self._kube.list(LLM_PROVIDER),
+            self._kube.list(SUBSCRIPTION_ACCOUNT),
+            self._kube.list(POD, namespace, label_selector=selector),
+            self._keys.current(),
+        )
         if body is None or body["metadata"].get("deletionTimestamp"):
             return None
         try:
             fleet = read(ProxyFleet, body)
         except Unreadable:
             return None  # it says so itself, in its own reconciliation
-        await self.publish(body, fleet)
-        return None
-
-    async def publish(self, body: Object, fleet: ProxyFleet, trust: str | None = None) -> Look:
-        """Look at everything a head depends on and publish it; ``trust``: the fleet's trust bundle, where it is known anew."""
-        mine = self._fleets.setdefault(fleet.metadata.name, _Fleet())
-        async with mine.lock:
-            mine.trust = trust or mine.trust
-            return await self._publish(body, fleet, mine)
-
-    def trusts(self, fleet: str, bundle: str | None) -> bool:
-        """Tell whether a fleet's heads carry this trust bundle already; None: there is none to carry."""
-        return bundle is None or (fleet in self._fleets and self._fleets[fleet].trust == bundle)
-
-    async def _publish(self, body: Object, fleet: ProxyFleet, mine: _Fleet) -> Look:
-        namespace, name = fleet.key
-        selector = ",".join(f"{k}={v}" for k, v in selector_of(name, "canary").items())
-        found_providers, found_accounts, pods, deployment, standing, keys = await asyncio.gather(
-            self._kube.list(LLM_PROVIDER),
-            self._kube.list(SUBSCRIPTION_ACCOUNT),
-            self._kube.list(POD, namespace, label_selector=selector),
-            self._kube.get(DEPLOYMENT, namespace, names.proxy_name(name)),
-            self._kube.get(CONFIG_MAP, namespace, names.head_name(name)),
-            self._keys.current(),
-        )
         providers, accounts = readable(LLMProvider, found_providers), readable(SubscriptionAccount, found_accounts)
         rollouts = await self._services.guards.rollouts(None, (*providers, fleet))
         before = head_in(standing)
@@ -108,7 +115,7 @@ class Publisher:
         except SnapshotError as error:
             message = f"the snapshot cannot be packed: {error}; shorten the largest LLMProvider or SubscriptionAccount"
             problem = Observation(ConditionType.SNAPSHOT_DELIVERED, False, ConditionReason.SPEC_INVALID, message)
-            return Look(rollouts, guard, problem)
+            return Look(body, fleet, rollouts, guard, problem)
         splits = splits_of(fleet, snapshot, rollouts)
         head = Head(
             revision=revision,
@@ -124,13 +131,13 @@ class Publisher:
         # Known before it is written: a proxy may report the new revision before the write has returned to us.
         self._services.published.record(name, revision, forms(snapshot))
         self._services.fence()
-        if await publish(self._kube, body, head, chunks):
+        if await publish(self._kube, body, head, chunks, standing=standing, thorough=thorough):
             self._metrics.snapshots.labels(name).inc()
             _log.info("A snapshot is published", extra={"fleet": name, "revision": revision, "head": head.digest})
         self._services.standing.remember(name, revision, snapshot)
         self._metrics.snapshot_objects.labels(name, LLMProvider.KIND).set(len(snapshot.providers))
         self._metrics.snapshot_objects.labels(name, SubscriptionAccount.KIND).set(len(snapshot.accounts))
-        return Look(rollouts, guard)
+        return Look(body, fleet, rollouts, guard)
 
 
 def splits_of(fleet: ProxyFleet, snapshot: Snapshot, rollouts: Rollouts) -> dict[str, Split]:

@@ -69,10 +69,13 @@ class FleetReconciler:
             await self._write(body, fleet, not_served(fleet, self._services.namespace, now))
             return None
         # Published first: what proxies wait for must not wait for manifests and certificates.
-        look = await self._publisher.publish(body, fleet)
+        look = await self._publisher.publish(key.name)
+        if look is None:
+            return 0.0
+        body, fleet = look.body, look.fleet
         certificate = await self._certificates.ensure(fleet, body)
         if not self._publisher.trusts(fleet.metadata.name, certificate.trust_bundle):
-            look = await self._publisher.publish(body, fleet, certificate.trust_bundle)
+            look = await self._publisher.publish(key.name, certificate.trust_bundle) or look
         canary = canary_of(fleet, look.guard, look.rollouts)
         problem = await self._apply(body, tracks_of(fleet, look.guard, canary), certificate) or look.problem
         view = await self._observe(fleet, look.guard, canary, certificate.condition, problem)

@@ -7,7 +7,7 @@ says so, and a look that sees that status sees the promotion too.
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,7 +23,7 @@ from headgate_operator.revisions.settled import unsettled
 from headgate_operator.revisions.standing import Standing, served_form
 from headgate_operator.revisions.store import RevisionStore
 from headgate_operator.rollout.exposure import exposure
-from headgate_runtime.kube import Kube
+from headgate_runtime.kube import Kube, Object
 from headgate_runtime.kube_kinds import PROXY_FLEET, ROLLOUT_POLICY
 
 
@@ -49,6 +49,10 @@ class Rollouts:
 
     policies: tuple[RolloutPolicy, ...] = ()
     histories: Mapping[Key, History] = field(default_factory=dict)
+
+    def with_policy(self, policy: RolloutPolicy) -> "Rollouts":
+        """Return the same with a newer version of one policy, whose rollout keeps what it kept before."""
+        return replace(self, policies=tuple(policy if p.key == policy.key else p for p in self.policies))
 
     def history(self, item: Resource) -> History:
         """Return what is kept of an object."""
@@ -119,7 +123,14 @@ class Guards:
 
     async def rollouts(self, namespace: str | None, items: Iterable[Resource]) -> Rollouts:
         """Return the policies of a namespace (None: of all) and what is kept of ``items``, which were read before."""
-        bodies = await self._kube.list(ROLLOUT_POLICY, namespace)
+        return await self.kept(namespace, await self.policies(namespace), items)
+
+    async def policies(self, namespace: str | None) -> list[Object]:
+        """Return the policies of a namespace (None: of all) as JSON; to be read after the objects that they may name."""
+        return await self._kube.list(ROLLOUT_POLICY, namespace)
+
+    async def kept(self, namespace: str | None, bodies: Iterable[Object], items: Iterable[Resource]) -> Rollouts:
+        """Return policies read a moment ago (``bodies``) with what is kept of them and of ``items``."""
         policies = tuple(policy for body in bodies if (policy := policy_in(body)) is not None)
         uids = {key_of(item): item.metadata.uid for item in (*items, *policies)}
         return Rollouts(policies, await self._store.all(namespace, uids))

@@ -49,8 +49,11 @@ class RolloutExecutor:
                 raise
             raise Conflict(409, "Conflict", "the policy changed meanwhile") from None
 
-    async def carry_out(self, looked: Looked, plan: Plan) -> bool:
-        """Do what the plan says up to its status, and tell whether that was news. Raises KubeError, KubeUnavailable, Conflict."""
+    async def carry_out(self, looked: Looked, plan: Plan) -> Object | None:
+        """Do what the plan says up to its status; return the policy as JSON if that was news, else None.
+
+        Raises KubeError, KubeUnavailable, Conflict.
+        """
         for target in plan.adopt:
             await self._adopt(looked.contents[target.label])
         await self._keep(looked, plan)
@@ -133,9 +136,9 @@ class RolloutExecutor:
             if content is not None and kept is not None and kept != content.history.stable:
                 await self._store.withdraw(looked.observed.policy.metadata.namespace, kept, before.rollout.revision)
 
-    async def _write(self, policy: RolloutPolicy, status: RolloutPolicyStatus) -> bool:
+    async def _write(self, policy: RolloutPolicy, status: RolloutPolicyStatus) -> Object | None:
         if status == policy.status:
-            return False
+            return None
         self._fence()
         wire: dict[str, Any] = status.to_wire()
         wire["conditions"] = [condition.to_wire() for condition in status.conditions]
@@ -152,12 +155,11 @@ class RolloutExecutor:
             "status": wire,
         }
         try:
-            await self._kube.apply_status(applied)
+            return await self._kube.apply_status(applied)
         except KubeError as error:
             if error.status != 404:
                 raise
             raise Conflict(409, "Conflict", "the policy is gone") from None
-        return True
 
 
 def as_json(policy: RolloutPolicy) -> Object:

@@ -1,4 +1,7 @@
-"""Reads everything the engine decides by, in the order that keeps a look consistent: objects, policies, kept revisions, proxies."""
+"""Reads everything the engine decides by, in the order that keeps a look consistent, and in as few rounds as that order takes.
+
+First objects and heads; then policies, and the pods that may act on those heads; last what is kept, and what fleets run.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -7,12 +10,14 @@ from dataclasses import dataclass, replace
 from headgate_api import names
 from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, RolloutPolicySpec, SubscriptionAccount
 from headgate_api.resources.rolloutpolicy import Target
-from headgate_api.snapshot import content_revision
-from headgate_operator.analysis.windows import Answer, Windows
+from headgate_api.snapshot import Snapshot, content_revision
+from headgate_operator.analysis.prometheus import Prometheus
+from headgate_operator.analysis.windows import Windows
+from headgate_operator.delivery.publish import HEAD_SELECTOR
 from headgate_operator.engine.keys import Key
 from headgate_operator.fleet.canary import concerned, concerns
 from headgate_operator.fleet.manifests import form_in
-from headgate_operator.reading import readable
+from headgate_operator.reading import read, readable
 from headgate_operator.revisions.guard import governing
 from headgate_operator.revisions.guards import Rollouts
 from headgate_operator.rollout.edge import FleetSeen, capacity, delivery, surge
@@ -40,6 +45,19 @@ class Looked:
     contents: Mapping[str, Content]
     fleets: tuple[ProxyFleet, ...]
     """Those that the policy concerns."""
+    sight: "Sight"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was read, before it is made sense of."""
+
+    objects: "_Objects"
+    deployments: Mapping[str, Object]
+    snapshots: tuple[Snapshot | None, ...]
+    """What the fleets serve now; read where no stable form is kept."""
+    fleets: tuple[FleetSeen, ...]
+    """Those that the policy concerns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,37 +66,56 @@ class _Objects:
     accounts: Sequence[SubscriptionAccount]
     fleets: Sequence[ProxyFleet]
     bodies: Mapping[Key, Object]
+    heads: Mapping[str, Object]
 
 
 class Observer:
     """Looks at one policy's world."""
 
-    def __init__(self, services: Services, installation: Installation) -> None:
+    def __init__(self, services: Services, installation: Installation, prometheus: Prometheus) -> None:
         self._services = services
+        self._prometheus = prometheus
         self._kube = services.kube
         self._installation = installation
 
-    async def look(self, key: Key, answers: Mapping[str, Answer], unsupported: tuple[str, ...]) -> Looked | None:
-        """Return what there is to see, or None where the policy is gone. Raises KubeError, KubeUnavailable.
-
-        ``answers``: what a Prometheus said a moment ago; ``unsupported``: what the policy asks of it in vain.
-        """
+    async def look(self, key: Key) -> Looked | None:
+        """Return what there is to see, or None where the policy is gone. Raises Unreadable, KubeError, KubeUnavailable."""
         objects = await self._objects(key.namespace)
-        rollouts = await self._services.guards.rollouts(None, (*objects.providers.values(), *objects.fleets))
-        policy = next((p for p in rollouts.policies if p.key == (key.namespace, key.name)), None)
-        if policy is None:
+        bodies, pods = await asyncio.gather(
+            self._services.guards.policies(None),
+            self._kube.list(POD, self._services.namespace, label_selector=names.LABEL_FLEET),
+        )
+        body = next((b for b in bodies if Key.of(b) == key), None)
+        if body is None:
             return None
-        running = rollouts.running(policy)
-        contents = await self._contents(policy, _targets(policy, running), objects, rollouts)
-        fleets = [fleet for fleet in objects.fleets if concerns(policy, fleet)]
-        seen = await asyncio.gather(*(self._fleet(fleet) for fleet in fleets))
+        policy = read(RolloutPolicy, body)
+        rollouts, deployments = await asyncio.gather(
+            self._services.guards.kept(None, bodies, (*objects.providers.values(), *objects.fleets)),
+            self._kube.list(DEPLOYMENT, self._services.namespace, label_selector=names.LABEL_FLEET),
+        )
+        rollouts = rollouts.with_policy(policy)
+        sight = await self._sight(policy, rollouts, objects, pods, {d["metadata"]["name"]: d for d in deployments})
+        return self._looked(policy, rollouts, sight)
+
+    def again(self, looked: Looked, body: Object) -> Looked:
+        """Return what a look shows of the policy as it was just written, everything else being as it was a moment ago.
+
+        For a step within the same rollout alone: what is kept of another one is not known.
+        """
+        policy = RolloutPolicy.from_wire(body)
+        return self._looked(policy, looked.rollouts.with_policy(policy), looked.sight)
+
+    def _looked(self, policy: RolloutPolicy, rollouts: Rollouts, sight: Sight) -> Looked:
+        running, seen = rollouts.running(policy), sight.fleets
+        contents = self._contents(policy, _targets(policy, running), sight, rollouts)
+        fleets = tuple(fleet.fleet for fleet in seen)
         observed = Observed(
             policy=policy,
             running=running,
             policy_revision=content_revision(policy.spec.to_wire()),
             targets=tuple(content.seen for content in contents.values()),
             taken=_taken(policy, rollouts),
-            unsupported=(*self._unsupported(policy), *unsupported),
+            unsupported=(*self._unsupported(policy), *self._prometheus.unsupported(policy.spec.analysis)),
             delivery=delivery(
                 policy,
                 rollouts,
@@ -89,39 +126,66 @@ class Observer:
             ),
             capacity=_with_lane(capacity(seen, rollouts), policy, running, fleets, rollouts),
             windows=self._windows(policy, running, rollouts),
-            answers=answers,
+            answers={},
             surge=surge(contents.values(), seen),
             deleting=policy.metadata.deletion_timestamp is not None,
         )
-        return Looked(observed, rollouts, contents, tuple(fleets))
+        return Looked(observed, rollouts, contents, fleets, sight)
 
     async def _objects(self, namespace: str) -> _Objects:
-        found = await asyncio.gather(
+        providers, accounts, fleets, heads = await asyncio.gather(
             self._kube.list(LLM_PROVIDER, namespace),
             self._kube.list(SUBSCRIPTION_ACCOUNT, namespace),
             self._kube.list(PROXY_FLEET, self._services.namespace),
+            self._kube.list(CONFIG_MAP, self._services.namespace, label_selector=HEAD_SELECTOR),
         )
-        providers, accounts, fleets = found
         return _Objects(
             {p.metadata.name: p for p in readable(LLMProvider, providers) if p.metadata.deletion_timestamp is None},
             readable(SubscriptionAccount, accounts),
             [f for f in readable(ProxyFleet, fleets) if f.metadata.deletion_timestamp is None],
-            {Key.of(body): body for bodies in found for body in bodies},
+            {Key.of(body): body for bodies in (providers, accounts, fleets) for body in bodies},
+            {head["metadata"]["name"]: head for head in heads},
         )
 
-    async def _contents(
-        self, policy: RolloutPolicy, targets: Sequence[Target], objects: _Objects, rollouts: Rollouts
+    async def _sight(
+        self,
+        policy: RolloutPolicy,
+        rollouts: Rollouts,
+        objects: _Objects,
+        pods: Sequence[Object],
+        deployments: Mapping[str, Object],
+    ) -> Sight:
+        targets = {t.name for t in _targets(policy, rollouts.running(policy)) if t.kind == LLMProvider.KIND}
+        unsecured = any(p.metadata.name in targets and rollouts.needs_standing(p) for p in objects.providers.values())
+        seen = await asyncio.gather(
+            *(
+                FleetSeen.of(
+                    fleet,
+                    objects.heads.get(names.head_name(fleet.metadata.name)),
+                    deployments.get(names.proxy_name(fleet.metadata.name)),
+                    [p for p in pods if p["metadata"]["labels"][names.LABEL_FLEET] == fleet.metadata.name],
+                    self._services,
+                )
+                for fleet in objects.fleets
+                if concerns(policy, fleet)
+            )
+        )
+        snapshots = await self._services.guards.snapshots() if unsecured else ()
+        return Sight(objects, deployments, snapshots, tuple(seen))
+
+    def _contents(
+        self, policy: RolloutPolicy, targets: Sequence[Target], sight: Sight, rollouts: Rollouts
     ) -> dict[str, Content]:
         contents: dict[str, Content] = {}
         own = policy.metadata.namespace == self._services.namespace
+        objects = sight.objects
         for target in targets:
             provider = objects.providers.get(target.name) if target.kind == LLMProvider.KIND else None
             fleet = next((f for f in objects.fleets if own and f.metadata.name == target.name), None)
             if provider is not None:
-                snapshots = await self._services.guards.snapshots() if rollouts.needs_standing(provider) else ()
-                content = seen_of(target, provider, rollouts, accounts=objects.accounts, snapshots=snapshots)
+                content = seen_of(target, provider, rollouts, accounts=objects.accounts, snapshots=sight.snapshots)
             elif target.kind == ProxyFleet.KIND and fleet is not None:
-                deployment = await self._kube.get(DEPLOYMENT, fleet.metadata.namespace, names.proxy_name(target.name))
+                deployment = sight.deployments.get(names.proxy_name(target.name))
                 content = seen_of(target, fleet, rollouts, served=form_in(deployment))
             else:
                 content = seen_of(target, None, rollouts)
@@ -129,15 +193,6 @@ class Observer:
                 objects.bodies.get(Key(target.kind, policy.metadata.namespace, target.name))
             )
         return contents
-
-    async def _fleet(self, fleet: ProxyFleet) -> FleetSeen:
-        namespace, name = fleet.key
-        head, deployment, pods = await asyncio.gather(
-            self._kube.get(CONFIG_MAP, namespace, names.head_name(name)),
-            self._kube.get(DEPLOYMENT, namespace, names.proxy_name(name)),
-            self._kube.list(POD, namespace, label_selector=f"{names.LABEL_FLEET}={name}"),
-        )
-        return await FleetSeen.of(fleet, head, deployment, pods, self._services)
 
     def _windows(self, policy: RolloutPolicy, running: RolloutPolicySpec | None, rollouts: Rollouts) -> Windows | None:
         totals, key, split = self._services.reports.totals, "/".join(policy.key), rollouts.split(policy)

@@ -8,6 +8,7 @@ from tests.operator.progressive.lives import NAMESPACE, Life, clock
 from tests.operator.progressive.team import policy
 from tests.operator.progressive.test_lives import FLEET, POD, Stage
 
+from headgate_api.clock import ManualClock
 from headgate_dev.cluster import Cluster
 from headgate_runtime.kube import Kind, Kube, KubeSettings
 from headgate_runtime.kube_kinds import CONTROLLER_REVISION
@@ -19,7 +20,7 @@ class Interrupted:
     """A Kube in which something happens once, at a moment of a leader's look."""
 
     def __init__(self, kube: Kube, moment: str, happens: Callable[[], Awaitable[None]]) -> None:
-        """``moment``: ``looked`` (the kept revisions were read) or ``promoting`` (right before a promotion is sent)."""
+        """``moment``: ``decided`` (status says that all gates are behind) or ``promoting`` (right before a promotion is sent)."""
         self._kube = kube
         self._moment = moment
         self._happens = happens
@@ -29,11 +30,11 @@ class Interrupted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._kube, name)
 
-    async def list(self, kind: Kind, namespace: str | None = None, **options: Any) -> Any:
-        found = await self._kube.list(kind, namespace, **options)
-        if kind is CONTROLLER_REVISION and namespace is None:
-            await self._once("looked")
-        return found
+    async def apply_status(self, body: Any) -> Any:
+        written = await self._kube.apply_status(body)
+        if (body["status"].get("step") or {}).get("kind") == "Promoting":
+            await self._once("decided")
+        return written
 
     async def json_patch(self, kind: Kind, namespace: str, name: str, operations: Any, **options: Any) -> Any:
         if kind is CONTROLLER_REVISION and any(operation["path"] == "/revision" for operation in operations):
@@ -49,17 +50,17 @@ class Interrupted:
 
 @pytest.fixture
 async def stage(cluster: Cluster, rights: None, namespace: str) -> AsyncIterator[Stage]:
-    """A rollout that has passed every gate: what remains is to promote."""
+    """A rollout whose last step is over as soon as ``later`` has come: what remains is to promote."""
     config = cluster.kubeconfig_for_service_account(NAMESPACE, "headgate-operator")
     async with await Kube.connect(KubeSettings(kubeconfig=config)) as kube:
         made, life = Stage(cluster, kube, namespace), Life(kube, clock())
         await made.fleet()
         await made.provider("old")
         await life.look(made.policy, FLEET, [POD])
-        cluster.apply(policy({"weight": 100}), namespace=namespace)
+        cluster.apply(policy({"weight": 100, "hold": "5s"}), namespace=namespace)
         await _until(made, life, lambda status: bool(status.get("stableRevision")))
         await made.provider("new")
-        await _until(made, life, lambda status: (status.get("step") or {}).get("kind") == "Promoting")
+        await _until(made, life, lambda status: (status.get("step") or {}).get("reason") == "Holding")
         assert await made.promoted() == ["old"]
         yield made
         cluster.kubectl("delete", "proxyfleet", FLEET, "-n", NAMESPACE)
@@ -71,12 +72,12 @@ async def stage(cluster: Cluster, rights: None, namespace: str) -> AsyncIterator
         cluster.kubectl("patch", "rolloutpolicy", "careful", "-n", namespace, "--type=merge", "-p", gone)
 
 
-async def test_an_abort_that_comes_after_a_look_and_before_its_promotion_is_honoured(stage: Stage) -> None:
+async def test_an_abort_that_comes_right_before_the_promotion_is_honoured(stage: Stage) -> None:
     async def abort() -> None:
         _abort(stage, (await stage.status())["rollout"]["revision"])
 
-    kube = Interrupted(stage.kube, "looked", abort)
-    await Life(cast("Kube", kube), clock()).rollouts.reconcile(stage.policy)
+    kube = Interrupted(stage.kube, "decided", abort)
+    await Life(cast("Kube", kube), later()).rollouts.reconcile(stage.policy)
     assert (kube.happened, kube.promotions) == (True, 0)
     await _ended_by_the_abort(stage)
 
@@ -85,13 +86,19 @@ async def test_a_leader_that_wakes_up_after_another_ones_abort_promotes_nothing(
     async def another_leads() -> None:
         revision = (await stage.status())["rollout"]["revision"]
         _abort(stage, revision)
-        await Life(stage.kube, clock()).rollouts.reconcile(stage.policy)
+        await Life(stage.kube, later()).rollouts.reconcile(stage.policy)
         assert (await stage.status())["history"][0]["outcome"] == "Aborted"
 
     kube = Interrupted(stage.kube, "promoting", another_leads)
-    await Life(cast("Kube", kube), clock()).rollouts.reconcile(stage.policy)
+    await Life(cast("Kube", kube), later()).rollouts.reconcile(stage.policy)
     assert kube.happened
     await _ended_by_the_abort(stage)
+
+
+def later() -> ManualClock:
+    time = clock()
+    time.advance(10)
+    return time
 
 
 def _abort(stage: Stage, revision: str) -> None:
@@ -101,7 +108,7 @@ def _abort(stage: Stage, revision: str) -> None:
 
 async def _ended_by_the_abort(stage: Stage) -> None:
     """Look on, as the leader does that is left: the candidate is neither stable nor served."""
-    life = Life(stage.kube, clock())
+    life = Life(stage.kube, later())
     for _ in range(5):
         await life.look(stage.policy, FLEET, [POD])
     status = await stage.status()
