@@ -1,7 +1,8 @@
 """The live content of an object, as one bundle: what is a change of it, and what takes effect at once.
 
-Suspension, acknowledgement and deletion policy of an account are no content: they are laid over whatever form is served. Nor is
-the version of a grant's access token: a refresh is no change.
+Suspension, acknowledgement and deletion policy of an account are no content: they are laid over whatever form is served. Nor is how
+its tokens are renewed, which the control plane does by the live object, nor the version of a grant's access token: a refresh is
+no change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,12 @@ from headgate_api.revisions import Bundle, FleetBundle, ProviderBundle
 from headgate_api.snapshot import AccountForm, CredentialPointer, ProviderForm, content_revision
 from headgate_operator.account.acknowledged import is_acknowledged
 
-AT_ONCE: Final[Mapping[str, object]] = {"suspend": False, "acknowledgement": None, "deletion_policy": "Retain"}
+AT_ONCE: Final[Mapping[str, object]] = {
+    "suspend": False,
+    "acknowledgement": None,
+    "deletion_policy": "Retain",
+    "oauth": None,
+}
 """The fields of an account's spec that are no content, and what stands for them in one."""
 
 

@@ -8,6 +8,7 @@ from headgate_operator.revisions.settled import unsettled
 
 from .things import account, provider
 
+PROFILE = {"tokenEndpoint": "https://auth.vendor.example/token", "clientId": "not-a-real-client"}
 ACKNOWLEDGED = {"by": "ada", "at": "2026-01-01T00:00:00Z", "textVersion": "1"}
 
 
@@ -21,9 +22,10 @@ def revision(*accounts: SubscriptionAccount, version: int = 1) -> str:
         account(suspend=True),
         account(acknowledgement=ACKNOWLEDGED),
         account(deletionPolicy="Revoke"),
+        account(oauth=PROFILE),
         account(version=7),
     ],
-    ids=["suspended", "acknowledged", "to be revoked", "refreshed"],
+    ids=["suspended", "acknowledged", "to be revoked", "renewed by another profile", "refreshed"],
 )
 def test_what_takes_effect_at_once_is_no_change(other: SubscriptionAccount) -> None:
     assert revision(other) == revision(account())
@@ -44,8 +46,9 @@ def test_a_new_key_is_a_change_like_any_other() -> None:
 
 def test_a_kept_form_is_suspended_with_the_live_account_and_follows_its_refreshes() -> None:
     old = content_of(account_form(account(priority=1)))
-    now = laid_over(old, account(priority=2, suspend=True, version=5))
+    now = laid_over(old, account(priority=2, suspend=True, oauth=PROFILE, version=5))
     assert (now.spec.priority, now.spec.suspend) == (1, True)
+    assert now.spec.oauth is not None
     assert now.access is not None
     assert now.access.version == 5
 
