@@ -13,6 +13,8 @@ from headgate_api.resources.base import KubeModel, Moment
 
 REPORT_PATH: Final = "/v1/report"
 REPORT_INTERVAL_SECONDS: Final = 5.0
+COUNTS_INTERVAL_SECONDS: Final = 1.0
+"""How soon new counts of a rollout are reported: harm must not go unseen for as long as a report may take otherwise."""
 SILENT_AFTER_SECONDS: Final = 30.0
 """A proxy that has reported nothing for this long is named in status (design, guarantee 1)."""
 

@@ -1,4 +1,5 @@
-"""Posts this proxy's whole state to the broker: at once after a change, else every few seconds; the last one counts.
+"""Posts this proxy's whole state to the broker: at once after a change, soon after a rollout counted something, else every
+few seconds; the last one counts.
 
 Nothing waits for it. A broker that is away costs a metric and one line in the log per outage.
 """
@@ -13,7 +14,13 @@ from typing import Final
 import aiohttp
 
 from headgate_api.redaction import Redactor
-from headgate_api.report import REPORT_INTERVAL_SECONDS, REPORT_PATH, ProxyReport
+from headgate_api.report import (
+    COUNTS_INTERVAL_SECONDS,
+    REPORT_INTERVAL_SECONDS,
+    REPORT_PATH,
+    ProxyReport,
+    RolloutObservation,
+)
 from headgate_proxy.backoff import Backoff
 from headgate_proxy.report.broker import Broker, Untrusted, broker_token
 from headgate_runtime.logs import describe
@@ -42,6 +49,7 @@ class Reporter:
         *,
         failed: Callable[[str], None],
         interval_seconds: float = REPORT_INTERVAL_SECONDS,
+        counts_seconds: float = COUNTS_INTERVAL_SECONDS,
     ) -> None:
         """``report`` returns the present state; ``failed`` is called with a CamelCase reason (a metric)."""
         self._report = report
@@ -51,6 +59,8 @@ class Reporter:
         self._redactor = redactor
         self._failed = failed
         self._interval = interval_seconds
+        self._counts_interval = counts_seconds
+        self._counted: tuple[RolloutObservation, ...] = ()
         self._changed = asyncio.Event()
         self._problem: str | None = None
 
@@ -79,12 +89,19 @@ class Reporter:
                 await self._wait()
 
     async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(self._interval):
-                await self._changed.wait()
-        except TimeoutError:
-            return
-        await asyncio.sleep(_SETTLE_SECONDS)
+        """Wait for a change, for new counts of a rollout, or for the interval to pass."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._interval
+        while (left := due - loop.time()) > 0:
+            try:
+                async with asyncio.timeout(min(left, self._counts_interval)):
+                    await self._changed.wait()
+            except TimeoutError:
+                if self._report().rollouts != self._counted:
+                    return
+            else:
+                await asyncio.sleep(_SETTLE_SECONDS)
+                return
 
     async def _post(self, session: aiohttp.ClientSession, broker: Broker) -> bool:
         try:
@@ -92,10 +109,10 @@ class Reporter:
             token = broker_token(self._token_file)
             self._redactor.remember(token)
             headers = {"authorization": f"Bearer {token.reveal()}", "content-type": "application/json"}
-            body = self._report().model_dump_json(by_alias=True)
+            report = self._report()
             async with session.post(
                 broker.url + REPORT_PATH,
-                data=body,
+                data=report.model_dump_json(by_alias=True),
                 headers=headers,
                 allow_redirects=False,
                 ssl=context,
@@ -116,6 +133,7 @@ class Reporter:
         if self._problem is not None:
             _log.info("reports reach the broker again")
         self._problem = None
+        self._counted = report.rollouts
         return True
 
     def _context(self, broker: Broker) -> ssl.SSLContext:

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from headgate_api.clock import SystemClock
 from headgate_api.redaction import Redactor
-from headgate_api.report import REPORT_PATH, ProxyReport
+from headgate_api.report import REPORT_PATH, ProxyReport, RolloutObservation, TrackCounts
 from headgate_operator.pki.issue import broker_names, issue, make_authority
 from headgate_proxy.report import broker as brokers
 from headgate_proxy.report.reporter import Reporter
@@ -71,24 +71,34 @@ class Pod:
     broker: Broker
     token_file: Path
     revision: str | None = "one"
+    errors: int | None = None
+    """Counted of a rollout's canary; None: no rollout is exposed."""
     trust_bundle: str | None = AUTHORITY.certificate
     failures: Counter[str] = field(default_factory=Counter)
     failed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
-    async def reporting(self, interval: float = 60) -> AsyncIterator[Reporter]:
+    async def reporting(self, interval: float = 60, counts: float = 60) -> AsyncIterator[Reporter]:
         reporter = Reporter(
-            lambda: ProxyReport(fleet="edge", pod="proxy-0", revision=self.revision),
+            self._report,
             lambda: brokers.Broker.of(self.broker.url or None, self.trust_bundle, "headgate-system"),
             self.token_file,
             Redactor(),
             failed=self._note,
             interval_seconds=interval,
+            counts_seconds=counts,
         )
         async with asyncio.TaskGroup() as group:
             task = group.create_task(reporter.run())
             yield reporter
             task.cancel()
+
+    def _report(self) -> ProxyReport:
+        rollouts: tuple[RolloutObservation, ...] = ()
+        if self.errors is not None:
+            canary = TrackCounts(requests=self.errors, errors=self.errors)
+            rollouts = (RolloutObservation(policy="team/careful", revision="r-1", step=0, canary=canary),)
+        return ProxyReport(fleet="edge", pod="proxy-0", revision=self.revision, rollouts=rollouts)
 
     def _note(self, reason: str) -> None:
         self.failures[reason] += 1
@@ -117,6 +127,18 @@ async def test_a_change_is_reported_at_once_with_the_token_of_now(pod: Pod) -> N
 async def test_without_a_change_it_repeats_itself(pod: Pod) -> None:
     async with pod.broker.listening(), pod.reporting(interval=0.05):
         assert [(await pod.broker.next())[1].revision for _ in range(3)] == ["one"] * 3
+
+
+async def test_what_a_rollout_counts_is_reported_soon_and_only_when_it_is_new(pod: Pod) -> None:
+    pod.errors = 0
+    async with pod.broker.listening(), pod.reporting(counts=0.02):
+        await pod.broker.next()
+        pod.errors = 1
+        assert (await pod.broker.next())[1].rollouts[0].canary.errors == 1
+        pod.errors = 2
+        assert (await pod.broker.next())[1].rollouts[0].canary.errors == 2
+        await asyncio.sleep(0.2)  # ten times the interval of counts
+        assert pod.broker.reports.empty()
 
 
 async def test_a_refusal_is_told_once_without_the_token(pod: Pod, caplog: pytest.LogCaptureFixture) -> None:
