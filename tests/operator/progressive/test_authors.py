@@ -62,7 +62,7 @@ def test_lines_that_cannot_be_read_are_left_out() -> None:
 def test_an_object_made_anew_under_an_old_name_has_all_its_authors() -> None:
     """Else whoever deletes an account and makes it anew is no author once somebody else has touched it."""
     known = {"LLMProvider/claude/of another": 5}
-    assert authors_of([provider("1=eve\n6=bob")], known, also_unstamped=False) == ({"eve", "bob"}, False)
+    assert authors_of([provider("1=eve\n6=bob")], known, also_unstamped=False) == (frozenset({"eve", "bob"}), False)
 
 
 def test_a_user_name_with_odd_separators_stays_whole() -> None:

@@ -78,6 +78,15 @@ class Book(World):
         self.raised: dict[tuple[str, str], list[tuple[int, datetime]]] = {}
         self.authors: dict[str, dict[str, set[str]]] = {label: {} for label in LABELS}
         self.pending: dict[str, tuple[str, str, int]] = {}
+        self.secured: set[str] = set()
+        """Objects that had a stable form since they were made."""
+        self.gone: set[str] = set()
+        """Objects that were deleted since a rollout last began for them."""
+
+    def delete(self, label: str) -> None:
+        super().delete(label)
+        self.secured.discard(label)
+        self.gone.add(label)
 
     def write_down_approval(self, name: str, by: str, approve: str) -> None:
         """Note whom the rules allow, at the moment the annotation is set; it counts only when seen in time."""
@@ -108,6 +117,7 @@ class Book(World):
         if after.rollout is not None and (name, after.rollout.revision) not in self.begun:
             spec = self.pinned[after.rollout.policy_revision]
             self.begun[name, after.rollout.revision] = (after.rollout, spec)
+            self.gone -= {f"{t.kind}/{t.name}" for t in after.rollout.targets}
             if before.rollout is not None:
                 assert set(before.rollout.authors) <= set(after.rollout.authors), "an author was forgotten"
             targets = {f"{t.kind}/{t.name}": t for t in after.rollout.targets}
@@ -213,6 +223,20 @@ class Rollouts(RuleBasedStateMachine):
             self._approve(name, by, f"{status.rollout.revision}/{gates[0]}")
             self.carry_on(name)
             self.carry_on(name)
+
+    @rule(label=labels, anew=st.sampled_from((None, "v1", "v2")))
+    def delete_target(self, label: str, anew: str | None) -> None:
+        """By somebody who may; perhaps made anew under its name before anybody looks, and then nothing of it is kept."""
+        world, name = self.world, OWNER[label]
+        rollout = world.read(name).status.rollout if name in world.policies else None
+        world.delete(label)
+        if anew is not None:
+            world.change(label, anew, "alice")
+        elif rollout is not None and any(f"{t.kind}/{t.name}" == label for t in rollout.targets):
+            world.look(name)
+            status = world.read(name).status
+            on = status.rollout is not None and status.rollout.revision == rollout.revision
+            assert not on or (status.step is not None and status.step.kind == "Promoting"), "what was approved is gone"
 
     @rule(name=policies)
     def withdraw_approval(self, name: str) -> None:
@@ -346,6 +370,41 @@ class Rollouts(RuleBasedStateMachine):
             self.approve(name, person)
             self.carry_on(name)
 
+    @rule(name=policies)
+    def harm(self, name: str) -> None:
+        """From now on the candidate fails: with as many verdicts as the policy wants it is gone, or held."""
+        world = self.world
+        running = world.running(name) if name in world.policies else None
+        if running is None or running.analysis is None or world.split(name) is None:
+            return
+        before, step = world.rollout(name), world.step(name)
+        for _ in range(
+            running.analysis.consecutive_failures + 1
+        ):  # the first may belong to a hold that a person overrules
+            self.count(name, 60, 100)
+            self.wait(30)
+            world.look(name)
+        status = world.read(name).status
+        ended = next((e for e in status.history if e.revision == before.revision), None)
+        if ended is not None:
+            assert ended.outcome != "Promoted" or step.kind == "Promoting", "a change that harms was promoted"
+            assert world.split(name) is None or status.canary_revision != before.revision
+        elif running.on_failure == "Pause":
+            assert status.rollout is not None
+            assert status.rollout.held_by_failure, "harm went unheeded"
+        else:
+            assert any(t.stable is None for t in before.targets), f"a change that harms stays: {status.step}"
+
+    @rule(name=st.sampled_from(("p", "q")), by=st.permutations(("bob", "carol", "dora")), on=st.integers(1, 3))
+    def walk_and_harm(self, name: str, by: list[str], on: int) -> None:
+        self.walk(name, by[:on])
+        self.harm(name)
+
+    @rule(label=labels, by=st.permutations(("bob", "carol")), anew=st.sampled_from((None, "v1", "v2")))
+    def walk_and_delete(self, label: str, by: list[str], anew: str | None) -> None:
+        self.walk(OWNER[label], by)
+        self.delete_target(label, anew)
+
     @rule(name=policies, author=st.sampled_from(ALLOWED))
     def change_and_walk(self, name: str, author: str) -> None:
         label = next(label for label in LABELS if OWNER[label] == name)
@@ -409,13 +468,18 @@ class Rollouts(RuleBasedStateMachine):
                 continue
             ended = self.world.begun.get((name, status.history[0].revision))
             for target in ended[0].targets if ended is not None else ():
-                stable = self.world.stable(f"{target.kind}/{target.name}")
-                assert stable == target.stable, f"{status.history[0].outcome} left {stable}, not {target.stable}"
+                label = f"{target.kind}/{target.name}"
+                stable = self.world.stable(label)
+                assert label in self.world.gone or stable == target.stable, (
+                    f"{status.history[0].outcome} left {stable}, not {target.stable}"
+                )
 
     @invariant()
     def stable_is_never_lost(self) -> None:
-        for label, promoted in self.world.promoted.items():
-            assert promoted, f"{label} has lost its stable form"
+        world = self.world
+        world.secured |= {label for label, promoted in world.promoted.items() if promoted}
+        for label in world.secured:
+            assert world.promoted.get(label), f"{label} has lost its stable form"
 
     @invariant()
     def every_wait_explains_itself(self) -> None:
