@@ -29,6 +29,10 @@ from headgate_runtime.kube import KubeError, Object
 from headgate_runtime.kube_kinds import DEPLOYMENT, POD, PROXY_FLEET
 
 LOOK_AGAIN_SECONDS: Final = 10.0
+_APPLIED_SECONDS: Final = 9.0
+"""How long a manifest that stays the same is not applied again: rollouts have a fleet looked at many times a second, and the
+API server must have time for the heads. What others change meanwhile is put right by the next look of the clock.
+"""
 
 
 class FleetReconciler:
@@ -50,6 +54,7 @@ class FleetReconciler:
         self._publisher = publisher
         self._certificates = certificates
         self._metrics = metrics
+        self._applied: dict[tuple[str, str], tuple[Object, float]] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Look at the fleet afresh and act."""
@@ -92,8 +97,11 @@ class FleetReconciler:
                 kind = manifest["kind"]
                 if kind == DEPLOYMENT.kind and certificate.condition.status is False:
                     continue  # no pod is to begin without a certificate; those that run go on
+                if self._stands(manifest):
+                    continue
                 self._services.fence()
                 await self._kube.apply(manifest)
+                self._applied[kind, manifest["metadata"]["name"]] = (manifest, self._services.clock.monotonic())
         except KubeError as error:
             if error.status not in (400, 403, 422):
                 raise
@@ -105,6 +113,14 @@ class FleetReconciler:
             message = f"the API server refuses the fleet's {kind}: {error.message}; {mend}"
             return Observation(ConditionType.SNAPSHOT_DELIVERED, False, ConditionReason.SPEC_INVALID, message)
         return None
+
+    def _stands(self, manifest: Object) -> bool:
+        """Tell whether exactly this was applied a moment ago. A Deployment is applied each time: a watch tells of its changes."""
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        before = self._applied.get((kind, name))
+        if before is None or kind == DEPLOYMENT.kind or before[0] != manifest:
+            return False
+        return self._services.clock.monotonic() - before[1] < _APPLIED_SECONDS
 
     async def _observe(
         self, fleet: ProxyFleet, guard: Guard, canary: Canary, certificate: Observation, problem: Observation | None
