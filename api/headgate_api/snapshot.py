@@ -15,7 +15,7 @@ from pydantic import Field
 from headgate_api.resources import LLMProviderSpec, SubscriptionAccountSpec
 from headgate_api.resources.base import KubeModel
 from headgate_api.resources.proxyfleet import Allowances, CallerTokens, Limits
-from headgate_api.resources.rolloutpolicy import DEFAULT_STICKINESS, StickySource
+from headgate_api.resources.rolloutspec import DEFAULT_STICKINESS, StickySource
 
 SCHEMA_VERSION: Final = 1
 HEAD_KEY: Final = "head.json"

@@ -221,7 +221,9 @@ def test_what_is_held_back_is_not_let_through_by_making_the_object_anew(guarded:
     """A provider of the old name would be another object, of which nothing is kept."""
     held_back(guarded, "held")
 
-    with pytest.raises(CommandError, match=r"LLMProvider held: .* held back, so deleting it needs the verb .* which 'ann'"):
+    with pytest.raises(
+        CommandError, match=r"LLMProvider held: .* held back, so deleting it needs the verb .* which 'ann'"
+    ):
         guarded.delete("llmprovider/held", EDITOR)
     guarded.bind("also", "headgate-editor", "--user=ivy")
     guarded.delete("llmprovider/held", "ivy")

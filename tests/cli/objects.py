@@ -6,7 +6,7 @@ from typing import Any
 
 from headgate_api.clock import rfc3339
 from headgate_api.resources import RolloutPolicy
-from headgate_api.resources.rolloutpolicy import RolloutPolicySpec
+from headgate_api.resources.rolloutspec import RolloutPolicySpec
 from headgate_cli.rollout.subject import Subject
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

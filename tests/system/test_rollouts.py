@@ -187,7 +187,9 @@ def test_a_rollout_goes_on_where_it_was_when_the_operator_is_killed(tenant: Tena
     guard.change(headers={"x-change": "one"})
     guard.awaiting(0)
     guard.approve()
-    before = guard.wait_until("the weight stands", lambda s: s.get("weight") == 40)
+    before = guard.wait_until(
+        "every proxy has the weight", lambda s: s.get("weight") == 40 and s["step"]["reason"] == "Holding"
+    )
 
     (operator,) = tenant.headgate.operator_pods()
     os.kill(tenant.cluster.pod_pid(SYSTEM, operator), signal.SIGKILL)

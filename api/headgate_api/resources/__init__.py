@@ -12,7 +12,9 @@ from headgate_api.resources.llmprovider import (
 )
 from headgate_api.resources.oauth import OAuthProfile
 from headgate_api.resources.proxyfleet import Allowances, ProxyFleet, ProxyFleetSpec, ProxyFleetStatus
-from headgate_api.resources.rolloutpolicy import RolloutPolicy, RolloutPolicySpec, RolloutPolicyStatus
+from headgate_api.resources.rolloutpolicy import RolloutPolicy
+from headgate_api.resources.rolloutspec import RolloutPolicySpec
+from headgate_api.resources.rolloutstatus import RolloutPolicyStatus
 from headgate_api.resources.subscriptionaccount import (
     SubscriptionAccount,
     SubscriptionAccountSpec,

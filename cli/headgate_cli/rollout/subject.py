@@ -7,7 +7,9 @@ from pydantic import ValidationError
 
 from headgate_api.reasons import ConditionReason
 from headgate_api.resources.base import Condition
-from headgate_api.resources.rolloutpolicy import ApprovalRecord, RolloutPolicy, RolloutPolicySpec, Step
+from headgate_api.resources.rolloutpolicy import RolloutPolicy
+from headgate_api.resources.rolloutspec import RolloutPolicySpec, Step
+from headgate_api.resources.rolloutstatus import ApprovalRecord
 
 
 @dataclass(frozen=True, slots=True)

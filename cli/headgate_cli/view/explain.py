@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from headgate_api import names
 from headgate_api.clock import rfc3339
-from headgate_api.resources.rolloutpolicy import RolloutStatus, StepStatus
+from headgate_api.resources.rolloutstatus import RolloutStatus, StepStatus
 from headgate_cli.rollout.subject import Subject
 from headgate_cli.view.style import Style, plain, table, when
 

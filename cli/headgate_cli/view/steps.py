@@ -3,7 +3,7 @@
 from typing import Final, Literal
 
 from headgate_api.resources.base import seconds_of
-from headgate_api.resources.rolloutpolicy import Step
+from headgate_api.resources.rolloutspec import Step
 from headgate_cli.rollout.subject import Subject
 from headgate_cli.view.style import Style, plain, table
 

@@ -1,6 +1,7 @@
 """What analysis found: each metric with the canary's value, stable's, and the bound it is held to."""
 
-from headgate_api.resources.rolloutpolicy import METRIC_UNITS, Metric, Verdict
+from headgate_api.resources.rolloutspec import METRIC_UNITS, Metric
+from headgate_api.resources.rolloutstatus import Verdict
 from headgate_cli.rollout.subject import Subject
 from headgate_cli.view.style import Style, plain, table
 

@@ -13,7 +13,8 @@ from typing import Final, Literal
 
 from headgate_api.report import REPORT_INTERVAL_SECONDS, TrackCounts
 from headgate_api.resources.base import seconds_of, shortened
-from headgate_api.resources.rolloutpolicy import Analysis, Metric, Verdict
+from headgate_api.resources.rolloutspec import Analysis, Metric
+from headgate_api.resources.rolloutstatus import Verdict
 from headgate_operator.analysis.measures import Measure, measure, sampled, unit
 from headgate_operator.analysis.windows import Answer, Pair, Windows
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headgate_api.report import TTFT_BASE, TrackCounts
-from headgate_api.resources.rolloutpolicy import METRIC_UNITS
+from headgate_api.resources.rolloutspec import METRIC_UNITS
 
 LEAST_TTFT_MS: Final = 50.0
 """A faster stable track is taken for this fast: below it, differences are the machine's, not the vendor's."""

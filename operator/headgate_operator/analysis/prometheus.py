@@ -14,7 +14,7 @@ from typing import Any, Final
 import aiohttp
 
 from headgate_api.redaction import Redactor
-from headgate_api.resources.rolloutpolicy import Analysis
+from headgate_api.resources.rolloutspec import Analysis
 from headgate_operator.analysis.windows import Answer
 
 DEADLINE_SECONDS: Final = 5.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from headgate_api.report import ProxyReport, RolloutObservation, TrackCounts
-from headgate_api.resources.rolloutpolicy import Verdict
+from headgate_api.resources.rolloutstatus import Verdict
 from headgate_operator.analysis.windows import Pair, Windows
 
 _COUNTS: Final = ("requests", "errors", "auth_failures", "fallbacks", "truncated", "costed", "cost_micro_usd")

@@ -1,7 +1,7 @@
 """Verdicts as they come, and what harm means for the rollout: counted while anybody is exposed, whatever the step waits for."""
 
 from headgate_api.reasons import ConditionReason, ConditionType
-from headgate_api.resources.rolloutpolicy import Analysis
+from headgate_api.resources.rolloutspec import Analysis
 from headgate_operator.analysis.judge import due, harmed, judge, passed
 from headgate_operator.credentials.plan import Note
 from headgate_operator.rollout.exposure import exposed

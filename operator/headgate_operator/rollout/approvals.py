@@ -10,13 +10,8 @@ from typing import Final
 
 from headgate_api import names
 from headgate_api.reasons import ConditionReason
-from headgate_api.resources.rolloutpolicy import (
-    ApprovalRecord,
-    IgnoredApproval,
-    RolloutPolicySpec,
-    RolloutPolicyStatus,
-    RolloutStatus,
-)
+from headgate_api.resources.rolloutspec import RolloutPolicySpec
+from headgate_api.resources.rolloutstatus import ApprovalRecord, IgnoredApproval, RolloutPolicyStatus, RolloutStatus
 from headgate_operator.credentials.plan import Note
 from headgate_operator.rollout.exposure import BEFORE
 from headgate_operator.rollout.look import Look, annotation

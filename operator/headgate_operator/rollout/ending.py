@@ -3,7 +3,7 @@
 from typing import Final
 
 from headgate_api.reasons import ConditionReason
-from headgate_api.resources.rolloutpolicy import HISTORY, Ending, HistoryEntry
+from headgate_api.resources.rolloutstatus import HISTORY, Ending, HistoryEntry
 from headgate_operator.credentials.plan import Note
 from headgate_operator.rollout.look import Look, Move, target_of
 from headgate_operator.rollout.plan import Promotion

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from headgate_api import names
 from headgate_api.resources import RolloutPolicy, RolloutPolicyStatus
-from headgate_api.resources.rolloutpolicy import Target
+from headgate_api.resources.rolloutspec import Target
 from headgate_operator.revisions.history import History, Kept
 from headgate_operator.rollout.observe import Looked
 from headgate_operator.rollout.plan import Plan

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from headgate_api.reasons import ConditionReason
-from headgate_api.resources.rolloutpolicy import RolloutPolicy, RolloutPolicySpec, RolloutPolicyStatus
+from headgate_api.resources.rolloutpolicy import RolloutPolicy
+from headgate_api.resources.rolloutspec import RolloutPolicySpec
+from headgate_api.resources.rolloutstatus import RolloutPolicyStatus
 from headgate_api.snapshot import Split, content_revision
 
 BEFORE: Final = frozenset(

@@ -4,7 +4,7 @@ from typing import Final
 
 from headgate_api import names
 from headgate_api.reasons import ConditionReason
-from headgate_api.resources.rolloutpolicy import HistoryEntry
+from headgate_api.resources.rolloutstatus import HistoryEntry
 from headgate_operator.credentials.plan import Note
 from headgate_operator.rollout.ending import STABLE_CHANGED, remembered
 from headgate_operator.rollout.look import Guard, Look, Move, annotation, existing, live_content, stable_content

@@ -7,15 +7,8 @@ from typing import Any, TypeAlias
 
 from headgate_api import names
 from headgate_api.resources.base import seconds_of
-from headgate_api.resources.rolloutpolicy import (
-    RolloutPolicySpec,
-    RolloutPolicyStatus,
-    RolloutStatus,
-    Step,
-    StepStatus,
-    Target,
-    TargetStatus,
-)
+from headgate_api.resources.rolloutspec import RolloutPolicySpec, Step, Target
+from headgate_api.resources.rolloutstatus import RolloutPolicyStatus, RolloutStatus, StepStatus, TargetStatus
 from headgate_api.revisions import overall_revision
 from headgate_operator.credentials.plan import Note
 from headgate_operator.rollout.observed import Observed, TargetSeen

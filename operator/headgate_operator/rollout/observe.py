@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from headgate_api import names
 from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, RolloutPolicySpec, SubscriptionAccount
-from headgate_api.resources.rolloutpolicy import Target
+from headgate_api.resources.rolloutspec import Target
 from headgate_api.snapshot import Snapshot, content_revision
 from headgate_operator.analysis.prometheus import Prometheus
 from headgate_operator.analysis.windows import Windows

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headgate_api.resources.rolloutpolicy import RolloutPolicy, RolloutPolicySpec, Target
+from headgate_api.resources.rolloutpolicy import RolloutPolicy
+from headgate_api.resources.rolloutspec import RolloutPolicySpec, Target
 from headgate_operator.analysis.windows import Answer, Windows
 
 

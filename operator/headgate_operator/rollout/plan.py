@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from headgate_api.resources.rolloutpolicy import RolloutPolicyStatus, Target
+from headgate_api.resources.rolloutspec import Target
+from headgate_api.resources.rolloutstatus import RolloutPolicyStatus
 from headgate_operator.credentials.plan import Note
 
 

@@ -5,7 +5,7 @@ It is written down before it is done: whoever comes after a crash finishes it, o
 
 from headgate_api import names
 from headgate_api.reasons import ConditionReason
-from headgate_api.resources.rolloutpolicy import TargetStatus
+from headgate_api.resources.rolloutstatus import TargetStatus
 from headgate_operator.rollout.ending import completed, irrevocable, promoting
 from headgate_operator.rollout.look import Look, Move, annotation, target_of
 from headgate_operator.rollout.plan import Promotion

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from headgate_api import names
 from headgate_api.reasons import ConditionReason
 from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount
-from headgate_api.resources.rolloutpolicy import Analysis
+from headgate_api.resources.rolloutspec import Analysis
 from headgate_operator.analysis.judge import due
 from headgate_operator.analysis.prometheus import Prometheus
 from headgate_operator.analysis.windows import Answer

@@ -3,7 +3,7 @@
 from datetime import datetime
 from itertools import pairwise
 
-from headgate_api.resources.rolloutpolicy import HistoryEntry
+from headgate_api.resources.rolloutstatus import HistoryEntry
 from headgate_operator.rollout.ending import STABLE_CHANGED
 from headgate_operator.rollout.look import after
 

@@ -3,7 +3,8 @@
 from typing import Final, Literal
 
 from headgate_api.reasons import ConditionReason
-from headgate_api.resources.rolloutpolicy import RolloutPolicySpec, StepStatus
+from headgate_api.resources.rolloutspec import RolloutPolicySpec
+from headgate_api.resources.rolloutstatus import StepStatus
 from headgate_operator.credentials.plan import Note
 from headgate_operator.rollout.look import Look, after
 

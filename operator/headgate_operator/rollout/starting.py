@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from headgate_api.reasons import ConditionReason
-from headgate_api.resources.rolloutpolicy import RolloutStatus, TargetStatus
+from headgate_api.resources.rolloutstatus import RolloutStatus, TargetStatus
 from headgate_api.revisions import rollout_revision
 from headgate_operator.credentials.plan import Note
 from headgate_operator.rollout.look import Look, Move, after, existing, live_content, target_of

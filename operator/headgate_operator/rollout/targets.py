@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from headgate_api.reasons import ConditionType
 from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
-from headgate_api.resources.rolloutpolicy import Target
+from headgate_api.resources.rolloutspec import Target
 from headgate_api.revisions import Bundle, ProviderBundle
 from headgate_api.snapshot import AccountForm, ProviderForm, Snapshot
 from headgate_operator.revisions.bundles import (

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from headgate_api.resources.rolloutpolicy import StickySource
+from headgate_api.resources.rolloutspec import StickySource
 from headgate_proxy.callers.caller import Caller
 
 Source = Literal["Header", "ClientSession", "Pod", "Consumer"]

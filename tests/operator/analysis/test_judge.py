@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate_api.report import TTFT_BASE, TrackCounts
-from headgate_api.resources.rolloutpolicy import METRIC_UNITS, Analysis, Metric, Verdict
+from headgate_api.resources.rolloutspec import METRIC_UNITS, Analysis, Metric
+from headgate_api.resources.rolloutstatus import Verdict
 from headgate_operator.analysis.judge import due, harmed, judge, passed
 from headgate_operator.analysis.windows import Answer, Pair, Windows
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate_api.redaction import Redactor
-from headgate_api.resources.rolloutpolicy import Analysis, Metric
+from headgate_api.resources.rolloutspec import Analysis, Metric
 from headgate_operator.analysis.prometheus import MOST_BYTES, Prometheus, fill, read
 from headgate_operator.analysis.windows import Answer
 

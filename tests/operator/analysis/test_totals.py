@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from headgate_api.clock import ManualClock
 from headgate_api.report import ProxyReport, RolloutObservation, TrackCounts
-from headgate_api.resources.rolloutpolicy import Verdict
+from headgate_api.resources.rolloutstatus import Verdict
 from headgate_operator.analysis.totals import Totals
 from headgate_operator.analysis.windows import Pair, Windows
 from headgate_operator.broker.reports import Reports

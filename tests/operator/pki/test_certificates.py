@@ -270,7 +270,11 @@ async def test_a_given_certificate_of_no_use_is_told_by_secret_key_and_mend(
     world: World, fault: str, told: str
 ) -> None:
     await world.fleet(secretName="given")
-    change = {"expired": {"age": 20 * DAY, "life": 10 * DAY}, "other name": {"dns": ("a.b.svc",)}}.get(fault, {})
+    changes: dict[str, dict[str, Any]] = {
+        "expired": {"age": 20 * DAY, "life": 10 * DAY},
+        "other name": {"dns": ("a.b.svc",)},
+    }
+    change = changes.get(fault, {})
     _, values = theirs(world, **change)
     other, others = theirs(world)
     if fault.startswith("no "):
@@ -305,17 +309,20 @@ async def test_the_broker_waits_for_its_certificate_and_refuses_a_bad_one(world:
     tls = broker_tls(world.clock)
     follower = BrokerCertificate(world.kube, world.namespace, tls)
     name = names.broker_server_name(world.namespace)
+
+    def state() -> tuple[bool, str | None]:
+        return follower.ready, follower.problem
+
     async with broker(world, tls) as serving:
         await follower.look()
-        assert not follower.ready
-        assert follower.problem == "Secret headgate-broker-tls is not there; the leader makes it"
+        assert state() == (False, "Secret headgate-broker-tls is not there; the leader makes it")
         with pytest.raises(OSError):
             await connect(serving.port, make_authority("x", world.clock.now(), DAY).certificate, name)
         await world.fleet()
         bundle = (await world.ensure()).trust_bundle or ""
         await follower.look()
         good = await connect(serving.port, bundle, name)
-        assert follower.problem is None
+        assert state() == (True, None)
         operation = {"op": "replace", "path": "/data/tls.crt", "value": base64.b64encode(b"broken").decode()}
         await world.kube.json_patch(SECRET, world.namespace, names.BROKER_TLS_SECRET, [operation])
         await follower.look()

@@ -8,7 +8,7 @@ from tests.operator.revisions.things import account, kept, policy, world
 from tests.operator.revisions.things import provider as thing
 
 from headgate_api.resources import LLMProvider, SubscriptionAccount
-from headgate_api.resources.rolloutpolicy import Target
+from headgate_api.resources.rolloutspec import Target
 from headgate_operator.rollout.authors import authors_of, generations_of, stamped
 from headgate_operator.rollout.targets import seen_of
 

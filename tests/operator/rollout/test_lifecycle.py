@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from headgate_api.resources.rolloutpolicy import HISTORY
+from headgate_api.resources.rolloutstatus import HISTORY
 
 from .world import APPROVAL, AUDIENCE, ERRORS, START, World, given, weight
 

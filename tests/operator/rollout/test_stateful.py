@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from headgate_api.report import TrackCounts
 from headgate_api.resources.base import seconds_of
-from headgate_api.resources.rolloutpolicy import RolloutPolicySpec, RolloutPolicyStatus, RolloutStatus
+from headgate_api.resources.rolloutspec import RolloutPolicySpec
+from headgate_api.resources.rolloutstatus import RolloutPolicyStatus, RolloutStatus
 from headgate_operator.analysis.windows import Pair, Windows
 from headgate_operator.rollout.plan import Plan
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from headgate_api import names
 from headgate_api.report import WEIGHT_TTL_SECONDS, TrackCounts
 from headgate_api.resources.base import Condition
-from headgate_api.resources.rolloutpolicy import RolloutPolicy, RolloutPolicySpec, RolloutStatus, StepStatus, Target
+from headgate_api.resources.rolloutpolicy import RolloutPolicy
+from headgate_api.resources.rolloutspec import RolloutPolicySpec, Target
+from headgate_api.resources.rolloutstatus import RolloutStatus, StepStatus
 from headgate_api.snapshot import Split, content_revision
 from headgate_operator.analysis.windows import Answer, Pair, Windows
 from headgate_operator.rollout import exposure as rules

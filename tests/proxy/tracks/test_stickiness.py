@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from headgate_api.resources.rolloutpolicy import DEFAULT_STICKINESS, StickySource
+from headgate_api.resources.rolloutspec import DEFAULT_STICKINESS, StickySource
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.tracks.stickiness import Sticky, sticky_key
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from headgate_api.resources.rolloutpolicy import StickySource
+from headgate_api.resources.rolloutspec import StickySource
 from headgate_dev.emulator import Fault, FaultKind
 
 MODEL = "claude-sonnet-4-5"
