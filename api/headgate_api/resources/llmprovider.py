@@ -214,11 +214,22 @@ class LLMProviderSpec(KubeModel):
         return None
 
 
+class FormerGrant(KubeModel):
+    """A grant that another one has replaced, in the last version that proxies used of it."""
+
+    grant_id: str
+    version: int
+
+
 class CredentialStatus(KubeModel):
     """What is known of a credential in Vault, never the credential itself."""
 
     version: int | None = Field(default=None, description="Version of the Vault record that proxies use.")
     grant_id: str | None = Field(default=None, description="Of an account: the grant, which its refreshes keep.")
+    former_grants: tuple[FormerGrant, ...] = Field(
+        default=(),
+        description="Grants replaced lately, newest first: a stable form goes on with the one it was kept with.",
+    )
     origins: tuple[str, ...] = Field(default=(), description="Origins the credential may be sent to.")
     imported_from: str | None = Field(default=None, description="The Secret and key whose content Vault now holds.")
     imported_resource_version: str | None = Field(

@@ -10,7 +10,7 @@ from datetime import datetime
 from headgate_api.clock import rfc3339
 from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources.base import Observation, SecretKeyRef
-from headgate_api.resources.llmprovider import CredentialStatus
+from headgate_api.resources.llmprovider import CredentialStatus, FormerGrant
 from headgate_api.vault import GrantRecord, access_path, grant_path
 from headgate_operator.account.binding import bound_at_import, rebound
 from headgate_operator.account.observed import ObservedAccount
@@ -32,6 +32,7 @@ from headgate_operator.provider.acceptance import endpoint_origin
 from headgate_operator.provider.modes import lasting
 
 _GRANT_ID_DIGITS = 16
+_FORMER_GRANTS = 8
 _RENEWED = "condition RefreshHealthy says what becomes of it"
 
 
@@ -219,10 +220,19 @@ def _status(seen: ObservedAccount, asked: Question, grant: GrantRecord, version:
     return CredentialStatus(
         version=version,
         grant_id=grant.grant_id,
+        former_grants=_former(known, grant.grant_id),
         origins=grant.origins,
         imported_from=imported_from,
         imported_resource_version=imported_version,
     )
+
+
+def _former(known: CredentialStatus, grant_id: str) -> tuple[FormerGrant, ...]:
+    """Return the grants that this one replaced, each in the newest version that status ever told of it."""
+    former = known.former_grants
+    if known.grant_id is not None and known.version is not None and known.grant_id != grant_id:
+        former = (FormerGrant(grant_id=known.grant_id, version=known.version), *former)
+    return tuple({f.grant_id: f for f in reversed(former) if f.grant_id != grant_id}.values())[::-1][:_FORMER_GRANTS]
 
 
 def _valid(status: bool | None, reason: ConditionReason | str, message: str) -> Observation:

@@ -64,13 +64,17 @@ def content_of(form: AccountForm) -> AccountForm:
 def laid_over(form: AccountForm, account: SubscriptionAccount) -> AccountForm:
     """Return a kept form of an account with what takes effect at once, as the live object has it.
 
-    The same grant is used in its newest version; another grant than the live one in the version that was kept.
+    The same grant is used in its newest version; a grant that was replaced in the last version that proxies used of it.
     """
     now = account_form(account)
     at_once = {name: getattr(account.spec, name) for name in AT_ONCE}
     update: dict[str, object] = {"spec": form.spec.model_copy(update=at_once), "acknowledged": now.acknowledged}
     if form.grant_id == now.grant_id:
         update["access"] = now.access
+    elif form.access is not None and account.status.credential is not None:
+        former = {grant.grant_id: grant.version for grant in account.status.credential.former_grants}
+        version = former.get(form.grant_id or "", form.access.version)
+        update["access"] = form.access.model_copy(update={"version": version})
     return form.model_copy(update=update)
 
 

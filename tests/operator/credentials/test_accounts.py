@@ -95,6 +95,7 @@ async def test_a_restored_secret_does_not_overwrite_a_rotated_token() -> None:
 async def test_a_new_sign_in_replaces_the_grant() -> None:
     world = _world()
     await world.reconcile(ACCOUNT)
+    first = world.status(ACCOUNT)["credential"]["grantId"]
     world.kube.put(secret("plan", plan_file("two")))
     await world.reconcile(ACCOUNT)
     grant, access = world.vault.latest(GRANT), world.vault.latest(ACCESS)
@@ -102,6 +103,9 @@ async def test_a_new_sign_in_replaces_the_grant() -> None:
     assert len(grant["imports"]) == 2
     assert access is not None and access["grant_id"] == grant["grant_id"]
     assert world.status(ACCOUNT)["credential"]["version"] == 2
+    status = world.status(ACCOUNT)["credential"]
+    assert status["formerGrants"] == [{"grantId": first, "version": 1}]
+    assert status["grantId"] != first
 
 
 async def test_without_an_acknowledgement_it_is_stored_but_not_ready_and_warns() -> None:

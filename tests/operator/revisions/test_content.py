@@ -3,6 +3,7 @@
 import pytest
 
 from headgate_api.resources import SubscriptionAccount
+from headgate_api.resources.llmprovider import CredentialStatus, FormerGrant
 from headgate_operator.revisions.bundles import Form, account_form, content_of, laid_over, provider_bundle, recognised
 from headgate_operator.revisions.settled import unsettled
 
@@ -58,6 +59,15 @@ def test_a_kept_form_of_another_grant_keeps_that_grants_version() -> None:
     now = laid_over(old, account(grant="new", version=4))
     assert now.access is not None
     assert now.access.version == 3
+
+
+def test_a_kept_form_of_a_replaced_grant_goes_on_with_the_newest_version_of_that_grant() -> None:
+    old = content_of(account_form(account(grant="old", version=3)))
+    live = account(grant="new", version=9)
+    replaced = CredentialStatus(version=9, grant_id="new", former_grants=(FormerGrant(grant_id="old", version=8),))
+    now = laid_over(old, live.model_copy(update={"status": live.status.model_copy(update={"credential": replaced})}))
+    assert now.access is not None
+    assert now.access.version == 8
 
 
 def test_deleting_an_account_is_no_change_but_adding_one_is() -> None:
