@@ -37,7 +37,13 @@ _MAX_HEADERS: Final = 128 + MORE_HEADERS
 """128 is what the canary pod takes from a vendor."""
 _UNANSWERED_MILLIS: Final = 10_000
 """How long sent bytes may stay unacknowledged: a node that is gone sends no reset."""
-_PROBES: Final = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
+_OPTIONS: Final = (
+    ("TCP_KEEPIDLE", 10),
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", _UNANSWERED_MILLIS),
+)
+"""Where the platform has them: developers run proxies on other systems than the fleet's."""
 
 _log = logging.getLogger(__name__)
 
@@ -222,8 +228,9 @@ def _socket(address: Any) -> socket.socket:
     family, kind, protocol, _, _ = address
     made = socket.socket(family, kind, protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (*_PROBES, (socket.TCP_USER_TIMEOUT, _UNANSWERED_MILLIS)):
-        made.setsockopt(socket.IPPROTO_TCP, option, value)
+    for option, value in _OPTIONS:
+        if hasattr(socket, option):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
     return made
 
 
