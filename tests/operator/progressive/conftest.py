@@ -8,6 +8,7 @@ from tests.operator.progressive.proxies import Proxies
 from tests.operator.progressive.team import Team, provider, secret
 
 from headgate_dev.cluster import Cluster
+from headgate_dev.release import NAMESPACE
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +22,8 @@ def cluster() -> Iterator[Cluster]:
 def proxies(cluster: Cluster, start_operator: Callable[..., OperatorProcess]) -> Proxies:
     operator = start_operator(replicas=1)
     until(lambda: head(cluster), what="a snapshot")
+    # Heads precede manifests; a policy that came between them would find a fleet that serves nothing yet.
+    cluster.wait_for("deployment/headgate-proxy-default", "create", namespace=NAMESPACE)
     return Proxies(cluster, [operator])
 
 
