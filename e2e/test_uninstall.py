@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from headgate_api import names
 from headgate_dev.realnode import RealCluster
 from headgate_dev.release import NAMESPACE
 
@@ -12,6 +13,8 @@ from .headgate import Headgate
 
 def test_uninstall_keeps_what_users_made_and_purge_leaves_nothing(cluster: RealCluster, headgate: Headgate) -> None:
     cluster.helm("uninstall", "headgate", "--namespace", NAMESPACE, "--wait")
+    operators = f"{names.LABEL_NAME}=headgate,{names.LABEL_COMPONENT}=operator"
+    cluster.kubectl("wait", "--for=delete", "pod", "-n", NAMESPACE, "-l", operators, "--timeout=60s")
     kept = cluster.kubectl("get", "llmproviders,rolloutpolicies", "-A", "-o", "name")
     assert "llmprovider.headgate.dev/anthropic" in kept
 

@@ -9,7 +9,7 @@ from headgate_dev.emulator import EmulatorThread, ServerTLS, throwaway_tls
 from headgate_dev.installation import Installation
 from headgate_dev.otlp import OTLPSinkThread
 
-from .tenant import Tenant
+from .tenant import Tenant, eventually
 
 
 @pytest.fixture(scope="session")
@@ -59,4 +59,6 @@ def grant_everything(cluster: Cluster, namespace: str, user: str) -> None:
 def tenant(cluster: Cluster, headgate: Installation, vendor: EmulatorThread, namespace: str) -> Tenant:
     cluster.kubectl("create", "serviceaccount", "-n", namespace, "agent")
     grant_everything(cluster, namespace, f"alice-{namespace}")
-    return Tenant(cluster, headgate, vendor, namespace)
+    tenant = Tenant(cluster, headgate, vendor, namespace)
+    eventually("the API server can judge our kinds", tenant.judged)
+    return tenant

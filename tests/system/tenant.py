@@ -11,11 +11,24 @@ from typing import Any
 import httpx
 
 from headgate_api import acknowledgement
-from headgate_dev.cluster import Cluster
+from headgate_dev.cluster import Cluster, CommandError
 from headgate_dev.emulator import EmulatorThread, TokenState
 from headgate_dev.installation import Installation
 
 MODEL = "claude-sonnet-4-6"
+
+
+_PROBE = {
+    "apiVersion": "headgate.dev/v1alpha1",
+    "kind": "LLMProvider",
+    "metadata": {"name": "probe"},
+    "spec": {
+        "protocol": "Anthropic",
+        "endpoint": "https://api.vendor.example",
+        "models": [{"name": MODEL}],
+        "auth": {"modes": ["APIKey"], "apiKey": {}},
+    },
+}
 
 
 @dataclass
@@ -28,6 +41,18 @@ class Tenant:
     namespace: str
     api_key: str = field(default_factory=lambda: f"emulated-key-{secrets.token_hex(8)}")
     oauth_token: str = field(default_factory=lambda: f"emulated-token-{secrets.token_hex(8)}")
+
+    def judged(self) -> bool:
+        """Tell whether admission policies know our kinds: an API server that was restarted says for seconds that they do not."""
+        try:
+            self.cluster.kubectl(
+                "create", "-f", "-", "--dry-run=server", "-n", self.namespace, input=json.dumps(_PROBE)
+            )
+        except CommandError as error:
+            if "There can be a delay" not in str(error):
+                raise
+            return False
+        return True
 
     def secret(self, name: str, **data: str) -> None:
         self.cluster.apply(

@@ -89,6 +89,7 @@ def test_with_the_api_server_away_requests_go_on_and_readiness_tells_the_age(ten
     assert set(answers) == {200}
     assert {d.status_code for d in details} == {200}
     assert all(d.json()["revision"] for d in details)
+    eventually("the API server can judge our kinds again", tenant.judged)
     tenant.with_api_key(models=[{"name": "claude-sonnet-4-6"}, {"name": "claude-haiku-5-5"}])
     assert tenant.message(model="claude-haiku-5-5").status_code == 200
 
