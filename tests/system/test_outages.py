@@ -14,7 +14,7 @@ import pytest
 from headgate_dev.cluster import Cluster
 from headgate_dev.emulator import Fault, FaultKind
 
-from .tenant import Tenant
+from .tenant import Tenant, eventually
 
 SYSTEM = "headgate-system"
 
