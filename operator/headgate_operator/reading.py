@@ -14,7 +14,7 @@ from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount
 from headgate_api.resources.base import Condition, Observation, Resource, merge_conditions, problem_of
 from headgate_operator.engine.keys import Key
-from headgate_runtime.kube import Kube, kind_of
+from headgate_runtime.kube import Kube, kind_of, unchanged_since
 
 _R = TypeVar("_R", bound=Resource)
 _CONDITIONS: Final[Mapping[str, tuple[ConditionType, ...]]] = {
@@ -90,7 +90,7 @@ async def say_so(kube: Kube, unreadable: Unreadable, now: datetime) -> bool:
         return False
     metadata = unreadable.body["metadata"]
     operations = [
-        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+        unchanged_since(metadata["resourceVersion"]),
         {"op": "add", "path": "/status", "value": status},
     ]
     kind = kind_of(unreadable.body)

@@ -21,6 +21,12 @@ Object = dict[str, Any]
 """A Kubernetes object as JSON."""
 Objects = list[Object]
 
+
+def unchanged_since(resource_version: str) -> Object:
+    """Return the JSON Patch operation by which the rest of a patch holds only while the object is the one that was read."""
+    return {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version}
+
+
 DEADLINE_SECONDS: Final = 10.0
 _PAGE: Final = 500
 _WATCH_GRACE_SECONDS: Final = 5.0

@@ -5,14 +5,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headgate_api.clock import SystemClock
+from headgate_api.redaction import Redactor
+from headgate_api.secret import Secret
+from headgate_api.vault import DEFAULT_MOUNT
 from headgate_dev.cluster import Cluster, CommandError
+from headgate_dev.cluster.arguments import Ports
+from headgate_dev.cluster.openbao import OpenBao
+from headgate_dev.host.network import free_ports
+from headgate_dev.host.spawner import Spawner
 from headgate_dev.release import CHART, NAMESPACE
+from headgate_runtime.vault import Vault, VaultSession, VaultSettings
 
 from .process import OperatorProcess, free_port, until
 
@@ -105,3 +114,29 @@ def start_operator(cluster: Cluster, rights: None, tmp_path: Path) -> Iterator[C
     # What the fleet owned would be collected in time; the next test must not meet it.
     cluster.kubectl("delete", "deployment,service,configmap", "-n", NAMESPACE, "-l", "headgate.dev/fleet")
     cluster.kubectl("delete", "lease", "headgate-operator", "-n", NAMESPACE, "--ignore-not-found")
+
+
+@pytest.fixture(scope="module")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
+    """A real OpenBao of the test module's own, without the rest of a cluster."""
+    state = tmp_path_factory.mktemp("openbao")
+    first, second = free_ports(2)
+    ports = Ports(**dict.fromkeys(Ports.__dataclass_fields__, 0) | {"openbao": first, "openbao_cluster": second})
+    spawner = Spawner()
+    server = OpenBao(state, ports, spawner, state, changed=lambda: None)
+    try:
+        server.start()
+        server.initialise()
+        server.client().sys.enable_secrets_engine("kv", path=DEFAULT_MOUNT, options={"version": "2"})
+        yield server
+    finally:
+        server.close()
+        spawner.close()
+
+
+@pytest.fixture
+async def vault(bao: OpenBao) -> AsyncIterator[Vault]:
+    settings = VaultSettings(address=bao.address, role="unused")
+    async with Vault(settings, SystemClock(), Redactor()) as opened:
+        opened.restore(VaultSession(Secret(bao.root_token_file.read_text()), SystemClock().now()))
+        yield opened

@@ -21,7 +21,7 @@ from headgate_operator.credentials.plan import (
 from headgate_operator.credentials.seams import EventSink
 from headgate_operator.credentials.store import Store
 from headgate_operator.reading import Unreadable, say_so
-from headgate_runtime.kube import Kube, KubeError, Object, kind_of
+from headgate_runtime.kube import Kube, KubeError, Object, kind_of, unchanged_since
 from headgate_runtime.kube_kinds import SECRET
 from headgate_runtime.vault import CasMismatch, VaultError, VaultUnavailable
 
@@ -152,7 +152,7 @@ class Executor:
                     await self._store.delete(path)
             case EmptySecret(ref, resource_version):
                 namespace = body["metadata"]["namespace"]
-                operations = [_same(resource_version), {"op": "remove", "path": f"/data/{ref.key}"}]
+                operations = [unchanged_since(resource_version), {"op": "remove", "path": f"/data/{ref.key}"}]
                 try:
                     return await self._unless_changed(self._kube.json_patch(SECRET, namespace, ref.name, operations))
                 except KubeError as error:
@@ -167,7 +167,7 @@ class Executor:
         metadata = body["metadata"]
         others = [f for f in metadata.get("finalizers") or () if f != names.FINALIZER]
         change = {"op": "add", "path": "/metadata/finalizers", "value": [*others, names.FINALIZER] if add else others}
-        operations = [_same(metadata["resourceVersion"]), change]
+        operations = [unchanged_since(metadata["resourceVersion"]), change]
         return await self._kube.json_patch(kind_of(body), metadata["namespace"], metadata["name"], operations)
 
     async def _write_status(self, body: Object, status: Mapping[str, Any]) -> bool:
@@ -187,7 +187,3 @@ class Executor:
                 return False
             raise
         return True
-
-
-def _same(resource_version: str) -> dict[str, Any]:
-    return {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version}

@@ -12,7 +12,7 @@ from typing import Any, Final
 from headgate_api import names
 from headgate_api.snapshot import CHUNK_KEY, HEAD_KEY, Head, SnapshotError, parse_head
 from headgate_operator.fleet.manifests import common_labels, owner_of
-from headgate_runtime.kube import Conflict, Kube, Object
+from headgate_runtime.kube import Conflict, Kube, Object, unchanged_since
 from headgate_runtime.kube_kinds import CONFIG_MAP
 
 UNUSED_SECONDS: Final = 600.0
@@ -110,7 +110,7 @@ async def _own_too(kube: Kube, item: Mapping[str, Any], fleet: Mapping[str, Any]
     metadata = item["metadata"]
     owners = [{k: v for k, v in o.items() if k != "controller"} for o in metadata.get("ownerReferences") or ()]
     operations = [
-        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+        unchanged_since(metadata["resourceVersion"]),
         {"op": "add", "path": "/metadata/ownerReferences", "value": [*owners, _user_of(fleet)]},
     ]
     await kube.json_patch(CONFIG_MAP, metadata["namespace"], metadata["name"], operations)
@@ -131,7 +131,7 @@ async def collect(kube: Kube, namespace: str, now: datetime) -> None:
         else:
             annotations.pop(_UNUSED_SINCE, None)
         operations = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+            unchanged_since(metadata["resourceVersion"]),
             {"op": "add", "path": "/metadata/annotations", "value": annotations},
         ]
         await kube.json_patch(CONFIG_MAP, namespace, metadata["name"], operations)

@@ -19,7 +19,7 @@ from headgate_operator.fleet.manifests import ProxySettings, Tracks, manifests
 from headgate_operator.fleet.rollout import unfinished
 from headgate_operator.fleet.status import FleetView, fleet_status, not_served
 from headgate_operator.metrics import Metrics
-from headgate_operator.reading import Unreadable, read, say_so
+from headgate_operator.reading import Unreadable, read
 from headgate_operator.revisions.bundles import Form
 from headgate_operator.revisions.guard import Guard
 from headgate_operator.revisions.held import Held
@@ -68,7 +68,7 @@ class FleetReconciler:
         try:
             fleet = read(ProxyFleet, body)
         except Unreadable as unreadable:
-            await self._refuse(unreadable, now)
+            await self._services.refuse(unreadable)
             return None
         if key.namespace != self._services.namespace:
             await self._write(body, fleet, not_served(fleet, self._services.namespace, now))
@@ -158,13 +158,6 @@ class FleetReconciler:
             guarded=stable_condition(guard),
             unpromoted=stable is None,
         )
-
-    async def _refuse(self, unreadable: Unreadable, now: datetime) -> None:
-        self._services.fence()
-        if await say_so(self._kube, unreadable, now):
-            await self._services.events.emit(
-                unreadable.body, "Warning", ConditionReason.SPEC_INVALID, "Reconcile", str(unreadable)
-            )
 
     async def _write(self, body: Object, fleet: ProxyFleet, status: ProxyFleetStatus) -> None:
         if status == fleet.status:

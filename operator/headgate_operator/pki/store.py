@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from headgate_api import names
 from headgate_runtime.certificates import AUTHORITY_KEY
-from headgate_runtime.kube import Conflict, Kube, KubeError, Object
+from headgate_runtime.kube import Conflict, Kube, KubeError, Object, unchanged_since
 from headgate_runtime.kube_kinds import SECRET
 
 LABELS: Mapping[str, str] = {names.LABEL_NAME: "headgate", names.LABEL_MANAGED_BY: names.FIELD_MANAGER}
@@ -44,7 +44,7 @@ class SecretStore:
         """Replace the data of a Secret that stands as ``body`` was read. Raises Conflict where it does not, and NotLeading."""
         name = body["metadata"]["name"]
         operations = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": body["metadata"]["resourceVersion"]},
+            unchanged_since(body["metadata"]["resourceVersion"]),
             {"op": "add", "path": "/data", "value": dict(data)},
         ]
         self._fence()

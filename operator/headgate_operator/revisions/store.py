@@ -15,7 +15,7 @@ from headgate_operator.revisions.history import (
     generations_text,
     histories,
 )
-from headgate_runtime.kube import Conflict, Kube, KubeError, Object
+from headgate_runtime.kube import Conflict, Kube, KubeError, Object, unchanged_since
 from headgate_runtime.kube_kinds import CONTROLLER_REVISION as KIND
 
 _SELECTOR: Final = names.LABEL_REVISION_KIND
@@ -97,9 +97,8 @@ class RevisionStore:
 
     async def _patch(self, namespace: str, kept: Kept, change: Mapping[str, Any]) -> None:
         self._fence()
-        same = {"op": "test", "path": "/metadata/resourceVersion", "value": kept.resource_version}
         try:
-            await self._kube.json_patch(KIND, namespace, kept.name, [same, change])
+            await self._kube.json_patch(KIND, namespace, kept.name, [unchanged_since(kept.resource_version), change])
         except KubeError as error:
             if error.status in (404, 422):
                 raise Conflict(

@@ -16,7 +16,7 @@ from headgate_operator.rollout.observe import Looked
 from headgate_operator.rollout.plan import Plan
 from headgate_operator.rollout.targets import Content
 from headgate_operator.services import Services
-from headgate_runtime.kube import Conflict, KubeError, Object
+from headgate_runtime.kube import Conflict, KubeError, Object, unchanged_since
 from headgate_runtime.kube_kinds import ROLLOUT_POLICY
 
 _PROMOTED_KEPT: Final = 10
@@ -39,7 +39,7 @@ class RolloutExecutor:
         finalizers = [*others, names.ROLLOUT_FINALIZER] if held else others
         self._fence()
         operations: list[dict[str, Any]] = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": metadata.resource_version},
+            unchanged_since(metadata.resource_version),
             {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
         ]
         try:
@@ -142,20 +142,8 @@ class RolloutExecutor:
         self._fence()
         wire: dict[str, Any] = status.to_wire()
         wire["conditions"] = [condition.to_wire() for condition in status.conditions]
-        metadata = policy.metadata
-        applied = {
-            "apiVersion": ROLLOUT_POLICY.api_version,
-            "kind": ROLLOUT_POLICY.kind,
-            "metadata": {
-                "name": metadata.name,
-                "namespace": metadata.namespace,
-                "uid": metadata.uid,
-                "resourceVersion": metadata.resource_version,
-            },
-            "status": wire,
-        }
         try:
-            return await self._kube.apply_status(applied)
+            return await self._kube.apply_status({**as_json(policy), "status": wire})
         except KubeError as error:
             if error.status != 404:
                 raise
@@ -163,7 +151,7 @@ class RolloutExecutor:
 
 
 def as_json(policy: RolloutPolicy) -> Object:
-    """Return as much of a policy as Events and ownerReferences need."""
+    """Return as much of a policy as Events, ownerReferences and a status to apply need."""
     metadata = policy.metadata
     return {
         "apiVersion": ROLLOUT_POLICY.api_version,

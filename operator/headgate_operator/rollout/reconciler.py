@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from headgate_api import names
-from headgate_api.reasons import ConditionReason
 from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount
 from headgate_api.resources.rolloutspec import Analysis
 from headgate_operator.analysis.judge import due
@@ -15,7 +14,7 @@ from headgate_operator.analysis.prometheus import Prometheus
 from headgate_operator.analysis.windows import Answer
 from headgate_operator.credentials.plan import Note
 from headgate_operator.engine.keys import SNAPSHOT, Key
-from headgate_operator.reading import Unreadable, read, say_so
+from headgate_operator.reading import Unreadable, read
 from headgate_operator.rollout.advance import advance
 from headgate_operator.rollout.executor import RolloutExecutor, as_json
 from headgate_operator.rollout.exposure import exposed
@@ -65,7 +64,7 @@ class RolloutReconciler:
                     if question is None or question == asked:
                         return await self._decide(_with_answers(looked, answers), told)
             except Unreadable as unreadable:
-                await self._refuse(unreadable)
+                await self._services.refuse(unreadable)
                 return None
             except Conflict:
                 conflicts += 1
@@ -118,13 +117,6 @@ class RolloutReconciler:
         before, after = policy.status.rollout, plan.status.rollout
         if after is not None and after.judged is not None and (before is None or before.judged != after.judged):
             self._services.reports.totals.judged("/".join(policy.key), plan.status.verdicts)
-
-    async def _refuse(self, unreadable: Unreadable) -> None:
-        self._services.fence()
-        if await say_so(self._services.kube, unreadable, self._services.clock.now().replace(microsecond=0)):
-            await self._services.events.emit(
-                unreadable.body, "Warning", ConditionReason.SPEC_INVALID, "Reconcile", str(unreadable)
-            )
 
 
 @dataclass(slots=True)
