@@ -16,3 +16,9 @@ WARNING: Final = (
     f"{TEXT} To opt in, set spec.acknowledgement to your own user name (by), the time (at) and "
     f"textVersion {TEXT_VERSION}."
 )
+
+IDENTITY_TEXT: Final = (
+    "An identity profile presents subscription requests as something else than the client that made them. Vendors' terms may "
+    "forbid that, and the plan may be limited or closed for it. By acknowledging you state that you decided this for your "
+    "organization and that your vendor's terms allow it."
+)

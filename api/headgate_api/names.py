@@ -43,6 +43,16 @@ ANNOTATION_AUTHORS: Final = f"{GROUP}/authors"
 """On guarded kinds: who changed spec last, a line ``<generation>=<user>`` each; stamped by a MutatingAdmissionPolicy."""
 VERB_APPROVE: Final = "approve"
 
+ANNOTATION_SIGN_IN: Final = f"{GROUP}/sign-in"
+"""On a SubscriptionAccount: SHA-256 (hexadecimal) of the key by which whoever begins a sign-in is known to the broker."""
+ANNOTATION_SIGN_IN_BY: Final = f"{GROUP}/sign-in-by"
+"""On a SubscriptionAccount: the user who set ``sign-in``; the API server sees to that."""
+ANNOTATION_REFRESH: Final = f"{GROUP}/refresh"
+"""On a SubscriptionAccount: the generation (status.generation) to replace by a newer one, now."""
+ANNOTATION_REVOKE: Final = f"{GROUP}/revoke"
+"""On a SubscriptionAccount: the grant (status.credential.grantId) to revoke and forget."""
+VERB_SIGN_IN: Final = "signin"
+
 ANNOTATION_ORIGINS: Final = f"{GROUP}/origins"
 """On a credential Secret: comma-separated origins the credential may be sent to, set by whoever may write the Secret."""
 

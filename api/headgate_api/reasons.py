@@ -8,6 +8,7 @@ class AuthMode(StrEnum):
     """How a request authenticates upstream. The order of ``spec.auth.modes`` is the fallback order."""
 
     SUBSCRIPTION = "Subscription"
+    WORKLOAD_IDENTITY = "WorkloadIdentity"
     API_KEY = "APIKey"
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from headgate_api.reasons import AuthMode, SkipReason
 from headgate_api.resources.base import KubeModel, Moment
+from headgate_api.resources.limits import LimitObservation
 
 REPORT_PATH: Final = "/v1/report"
 REPORT_INTERVAL_SECONDS: Final = 5.0
@@ -90,7 +91,14 @@ class ProxyReport(KubeModel):
         default=0, ge=0, description="Since the control plane last confirmed the snapshot."
     )
     credentials: tuple[CredentialObservation, ...] = ()
+    limits: tuple[LimitObservation, ...] = ()
     fallbacks: tuple[FallbackObservation, ...] = Field(
         default=(), description="Those active now; one that ended is absent."
     )
     rollouts: tuple[RolloutObservation, ...] = ()
+
+
+class ReportAnswer(KubeModel):
+    """What the broker knows that the proxy may not: the newest word on the limits of the accounts that its fleet serves."""
+
+    limits: tuple[LimitObservation, ...] = ()

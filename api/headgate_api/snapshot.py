@@ -40,6 +40,7 @@ class ProviderForm(KubeModel):
     revision: str
     spec: LLMProviderSpec
     api_key: CredentialPointer | None = None
+    workload_identity: CredentialPointer | None = None
 
 
 class ProviderEntry(KubeModel):

@@ -27,6 +27,16 @@ def api_key_path(namespace: str, provider: str) -> str:
     return f"{namespace}/llmproviders/{provider}/api-key"
 
 
+def federated_path(namespace: str, provider: str) -> str:
+    """Return the path of the short-lived token that a provider's workload identity was exchanged for."""
+    return f"{namespace}/llmproviders/{provider}/federated"
+
+
+def sign_in_path(flow: str) -> str:
+    """Return the path of a sign-in under way; ``flow`` is the hash of the key that whoever began it holds."""
+    return f"_headgate/sign-ins/{flow}"
+
+
 def grant_path(namespace: str, account: str) -> str:
     """Return the path of an account's full grant (refresh token included): control plane only."""
     return f"{namespace}/subscriptionaccounts/{account}/grant"
@@ -115,5 +125,5 @@ def proxy_policy(mount: str = DEFAULT_MOUNT) -> str:
     """Return the Vault policy (HCL) of the proxies: they read API keys and access tokens, and nothing else."""
     return "\n".join(
         f'path "{mount}/data/+/{path}" {{ capabilities = ["read"] }}'
-        for path in ("llmproviders/+/api-key", "subscriptionaccounts/+/access")
+        for path in ("llmproviders/+/api-key", "llmproviders/+/federated", "subscriptionaccounts/+/access")
     )

@@ -1,37 +1,19 @@
 """``LLMProvider``: one upstream, the models it serves, and the order in which a request may authenticate there."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from headgate_api.reasons import AuthMode, FallbackReason
+from headgate_api.resources.auth import APIKeyAuth, Auth, FallbackTable, SubscriptionAuth
 from headgate_api.resources.base import (
     Column,
     Conditions,
     KubeModel,
     Resource,
     Rule,
-    SecretKeyRef,
     schema,
 )
-
-_ENDPOINT_RULES = (
-    Rule(
-        "isURL(self) && (self.startsWith('https://') || self.startsWith('http://'))",
-        "must be an absolute URL such as https://api.anthropic.com",
-    ),
-    Rule("!isURL(self) || url(self).getQuery().size() == 0", "must not have a query; write the base URL only"),
-    Rule(
-        "!self.contains('@')",
-        "must not carry user information; put the credential into a Secret and name it in spec.auth",
-    ),
-    Rule("!self.contains('#')", "must not have a fragment; write the base URL only"),
-)
-
-_FORBIDDEN_HEADERS = (
-    "['authorization','proxy-authorization','x-api-key','x-goog-api-key','cookie','host','content-length',"
-    "'transfer-encoding','connection','te','trailer','upgrade','keep-alive','accept-encoding']"
-)
+from headgate_api.resources.rules import ENDPOINT, HEADERS
 
 
 class Pricing(KubeModel):
@@ -84,97 +66,44 @@ class TLS(KubeModel):
     )
 
 
-FallbackVerdict = Literal["Allow", "Deny"]
-
-
-class FallbackTable(KubeModel):
-    """Which failures of one mode may move a request to the next: the spend boundary. What is not allowed is denied."""
-
-    expired: FallbackVerdict = Field(default="Deny", description="The credential's lifetime is over.")
-    revoked: FallbackVerdict = Field(
-        default="Deny", description="The vendor refuses the credential (401, or 403 revoked)."
-    )
-    rate_limited: FallbackVerdict = Field(default="Deny", description="The vendor answers 429 for this credential.")
-    quota_exhausted: FallbackVerdict = Field(default="Deny", description="The plan's or key's quota is used up.")
-    unavailable: FallbackVerdict = Field(
-        default="Deny",
-        description="Overloaded, unreachable, suspended, unsupported, or no readable credential.",
-    )
-
-    def allows(self, reason: FallbackReason) -> bool:
-        """Tell whether a request may go on to the next mode after this failure."""
-        return {
-            FallbackReason.EXPIRED: self.expired,
-            FallbackReason.REVOKED: self.revoked,
-            FallbackReason.RATE_LIMITED: self.rate_limited,
-            FallbackReason.QUOTA_EXHAUSTED: self.quota_exhausted,
-            FallbackReason.UNAVAILABLE: self.unavailable,
-        }[reason] == "Allow"
-
-
-class APIKeyAuth(KubeModel):
-    """Where the API key comes from. Without importSecretRef it must already be in Vault, at the path derived from this object."""
-
-    import_secret_ref: SecretKeyRef | None = Field(
-        default=None,
-        description="A Secret whose key is imported into Vault, and again whenever its content is new.",
-    )
-    version: int | None = Field(
-        default=None, ge=1, description="Pins the Vault KV version; without it, the latest is used."
-    )
-
-
-class SubscriptionAuth(KubeModel):
-    """Which SubscriptionAccounts of this namespace, among those that name this provider, may serve it."""
-
-    account_selector: dict[str, str] = Field(
-        default_factory=dict,
-        max_length=16,
-        description="Labels an account must carry. Empty: every account in this namespace whose providerRef names this provider.",
-    )
-
-
-_MODES_WITH_SETTINGS = (
+_PROTOCOL_RULES: Final = (
     Rule(
-        "!('APIKey' in self.modes) || has(self.apiKey)",
-        "spec.auth.modes lists APIKey but spec.auth.apiKey is missing; add apiKey: {importSecretRef: {name, key}}, or "
-        "apiKey: {} when the key is already in Vault",
+        "self.protocol == 'OpenAI' || !has(self.apis) || self.apis.size() == 0",
+        "spec.apis is for protocol OpenAI alone; remove it",
     ),
     Rule(
-        "!has(self.apiKey) || 'APIKey' in self.modes",
-        "spec.auth.apiKey is set but spec.auth.modes does not list APIKey; add it to modes or remove apiKey",
+        "!('WorkloadIdentity' in self.auth.modes) || self.protocol == 'Anthropic'",
+        "spec.auth.modes lists WorkloadIdentity, which exists for protocol Anthropic alone; remove the mode",
     ),
     Rule(
-        "!has(self.subscription) || 'Subscription' in self.modes",
-        "spec.auth.subscription is set but spec.auth.modes does not list Subscription; add it to modes or remove subscription",
+        "self.protocol != 'OpenAI' || !('Subscription' in self.auth.modes) || (has(self.apis) && 'Codex' in self.apis)",
+        "spec.auth.modes lists Subscription, and plans of protocol OpenAI are served by the Codex backend alone; add Codex to "
+        "spec.apis",
     ),
     Rule(
-        "self.modes.all(m, self.modes.exists_one(n, n == m))",
-        "spec.auth.modes lists a mode twice; each may stand once",
+        "!has(self.apis) || !('Codex' in self.apis) || 'Subscription' in self.auth.modes",
+        "spec.apis lists Codex, which is served in Subscription mode alone; add Subscription to spec.auth.modes, or remove Codex",
     ),
 )
-
-
-class Auth(KubeModel):
-    """How requests authenticate upstream."""
-
-    model_config = KubeModel.model_config | {"json_schema_extra": schema(*_MODES_WITH_SETTINGS)}
-
-    modes: tuple[AuthMode, ...] = Field(min_length=1, max_length=2, description="Modes in fallback order.")
-    fallback: FallbackTable = Field(default_factory=FallbackTable)
-    api_key: APIKeyAuth | None = None
-    subscription: SubscriptionAuth | None = None
 
 
 class LLMProviderSpec(KubeModel):
     """The desired state of an LLMProvider."""
 
-    protocol: Literal["Anthropic"] = Field(description="The wire protocol this upstream speaks.")
+    model_config = KubeModel.model_config | {"json_schema_extra": schema(*_PROTOCOL_RULES)}
+
+    protocol: Literal["Anthropic", "OpenAI", "Gemini"] = Field(description="The wire protocol this upstream speaks.")
+    apis: tuple[Literal["Chat", "Responses", "Codex"], ...] = Field(
+        default=(),
+        max_length=3,
+        description="OpenAI: which of its APIs this upstream serves; Chat and Responses by default. Codex is the plan's backend, "
+        "which takes Responses requests in Subscription mode.",
+    )
     endpoint: str = Field(
         min_length=8,
         max_length=2048,
         description="Base URL of the upstream, for example https://api.anthropic.com. HTTPS, unless the ProxyFleet allows more.",
-        json_schema_extra=schema(*_ENDPOINT_RULES),
+        json_schema_extra=schema(*ENDPOINT),
     )
     models: tuple[Model, ...] = Field(
         min_length=1,
@@ -185,17 +114,7 @@ class LLMProviderSpec(KubeModel):
         default_factory=dict,
         max_length=32,
         description="Headers added to every upstream request. Credentials and hop-by-hop headers are refused here.",
-        json_schema_extra=schema(
-            Rule(
-                f"self.all(h, !(h.lowerAscii() in {_FORBIDDEN_HEADERS}))",
-                "sets a header that Headgate owns (credentials, host, length and hop-by-hop headers); remove it, and put "
-                "credentials under spec.auth",
-            ),
-            Rule(
-                "self.all(h, h.matches('^[A-Za-z0-9!#$%&*+.^_|~-]{1,128}$') && self[h].matches('^[\\\\x20-\\\\x7E\\\\t]*$'))",
-                "holds a name or value that HTTP does not allow; use token characters in names and printable ASCII in values",
-            ),
-        ),
+        json_schema_extra=schema(*HEADERS),
     )
     timeouts: Timeouts = Field(default_factory=Timeouts)
     tls: TLS | None = None
@@ -244,6 +163,7 @@ class LLMProviderStatus(KubeModel):
     revision: str | None = Field(default=None, description="Content hash of the form that stable traffic runs on.")
     modes: str | None = Field(default=None, description="The auth modes in order, for kubectl get.")
     api_key: CredentialStatus | None = None
+    workload_identity: CredentialStatus | None = None
     accounts: int | None = Field(default=None, description="Subscription accounts that could serve this provider now.")
     conditions: Conditions
 

@@ -10,15 +10,8 @@ from pydantic import Field
 
 from headgate_api.resources.base import Duration, KubeModel, Rule, SecretKeyRef, schema
 from headgate_api.resources.llmprovider import TLS
+from headgate_api.resources.rules import HTTPS
 
-_HTTPS: Final = (
-    Rule(
-        "isURL(self) && self.startsWith('https://')",
-        "must be an https:// URL such as https://auth.vendor.example/token",
-    ),
-    Rule("!self.contains('@')", "must not carry user information; name the client secret in clientSecretRef"),
-    Rule("!self.contains('#')", "must not have a fragment; write the endpoint only"),
-)
 _REDIRECT: Final = (
     Rule(
         "isURL(self) && (self.startsWith('https://') || self.matches('^http://(localhost|127[.]0[.]0[.]1|\\\\[::1\\\\])(:[0-9]+)?/'))",
@@ -68,7 +61,7 @@ _PROFILE_RULES: Final = (
 
 
 def _https(description: str) -> Any:
-    return Field(default=None, min_length=9, max_length=512, description=description, json_schema_extra=schema(*_HTTPS))
+    return Field(default=None, min_length=9, max_length=512, description=description, json_schema_extra=schema(*HTTPS))
 
 
 class OAuthProfile(KubeModel):
@@ -81,7 +74,7 @@ class OAuthProfile(KubeModel):
         max_length=512,
         description="Where codes and refresh tokens are exchanged (RFC 6749, section 3.2). The grant is bound to its origin "
         "at import or sign-in: another origin needs a new one.",
-        json_schema_extra=schema(*_HTTPS),
+        json_schema_extra=schema(*HTTPS),
     )
     authorization_endpoint: str | None = _https(
         "Where a person signs in (RFC 6749, section 3.1); with redirectURI, for sign-in by authorization code."

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from headgate_api import acknowledgement
+from headgate_api.resources.acknowledging import Acknowledgement
 from headgate_api.resources.base import (
     Column,
     Conditions,
@@ -15,6 +16,7 @@ from headgate_api.resources.base import (
     Rule,
     SecretKeyRef,
 )
+from headgate_api.resources.limits import MAX_WINDOWS, LimitWindow
 from headgate_api.resources.llmprovider import CredentialStatus
 from headgate_api.resources.oauth import OAuthProfile
 
@@ -51,14 +53,6 @@ class Owner(KubeModel):
     )
 
 
-class Acknowledgement(KubeModel):
-    """A person's recorded opt-in. The API server refuses it unless ``by`` is the user who makes the request."""
-
-    by: str = Field(min_length=1, max_length=512, description="The user name of the person who opts in: your own.")
-    at: Moment = Field(description="When.")
-    text_version: str = Field(description=f"The version of the text acknowledged; now {acknowledgement.TEXT_VERSION}.")
-
-
 class AccountCredential(KubeModel):
     """Where the grant comes from."""
 
@@ -93,6 +87,14 @@ class SubscriptionAccountSpec(KubeModel):
     )
 
 
+class SignInRecord(KubeModel):
+    """Who signed in, and which grant came of it."""
+
+    by: str
+    at: Moment
+    grant_id: str
+
+
 class SubscriptionAccountStatus(KubeModel):
     """The observed state of a SubscriptionAccount."""
 
@@ -102,6 +104,12 @@ class SubscriptionAccountStatus(KubeModel):
     next_refresh: Moment | None = Field(
         default=None, description="When it is refreshed next; absent: never, see condition RefreshHealthy."
     )
+    sign_in: SignInRecord | None = Field(default=None, description="The last sign-in that brought a grant.")
+    windows: tuple[LimitWindow, ...] = Field(
+        default=(), max_length=MAX_WINDOWS, description="How much of the plan's limits is used, as last heard."
+    )
+    windows_at: Moment | None = Field(default=None, description="When the vendor last told of them.")
+    limited_until: Moment | None = Field(default=None, description="The vendor refuses requests until then.")
     generation: int | None = Field(default=None, description="Counts refreshes of the grant, beginning with 1.")
     credential: CredentialStatus | None = None
     conditions: Conditions
