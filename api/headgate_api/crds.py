@@ -42,7 +42,9 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
     if "anyOf" in node:
         (only,) = (option for option in node["anyOf"] if option.get("type") != "null")
         merged = {**only, **{k: v for k, v in node.items() if k not in ("anyOf", "default")}}
-        return _structural(merged, definitions)
+        optional = _structural(merged, definitions)
+        optional.pop("x-defaultable", None)  # what may be absent must not be made from its own defaults
+        return optional
 
     out = {k: node[k] for k in _KEPT if k in node}
     out.update({k: v for k, v in node.items() if k.startswith("x-kubernetes-")})

@@ -58,3 +58,11 @@ def test_what_the_schema_defaults_is_what_the_model_defaults() -> None:
 
 def test_the_warning_names_its_version() -> None:
     assert acknowledgement.TEXT_VERSION in acknowledgement.WARNING
+
+
+def test_an_object_that_may_be_absent_is_not_made_from_its_own_defaults() -> None:
+    spec = crd(LLMProvider)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    subscription = spec["properties"]["auth"]["properties"]["subscription"]
+
+    assert subscription["properties"]["strategy"]["default"] == "FillFirst"
+    assert "default" not in subscription
