@@ -32,6 +32,8 @@ class SkipReason(StrEnum):
     UNAVAILABLE = "Unavailable"
     UNSUPPORTED = "Unsupported"
     """The vendor does not accept this kind of credential here: a configuration error, never refreshed, never retried."""
+    REQUEST_UNSUPPORTED = "RequestUnsupported"
+    """This mode cannot take this very request (an API or a field that it does not have); others are not concerned."""
     MISSING = "Missing"
     """Configured, but Vault holds no such record (or this proxy could not read it yet)."""
     ORIGIN_NOT_BOUND = "OriginNotBound"

@@ -1,20 +1,10 @@
 """What a proxy needs to know of a Messages request, read without turning the whole body into Python objects."""
 
-import re
-from dataclasses import dataclass
-from typing import Final
-
 import msgspec
 
-from headgate_proxy.anthropic.errors import ErrorType, Refusal
-
-
-@dataclass(frozen=True, slots=True)
-class RequestHead:
-    """The two members of a request body that decide its way."""
-
-    model: str
-    stream: bool
+from headgate_proxy.protocols.dialect import RequestHead
+from headgate_proxy.protocols.operation import Operation
+from headgate_proxy.refusal import ErrorType, Refusal
 
 
 class _Head(msgspec.Struct):
@@ -25,7 +15,7 @@ class _Head(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Head).decode
 
 
-def read_head(body: bytes) -> RequestHead | Refusal:
+def read_head(body: bytes, operation: Operation, model: str | None = None) -> RequestHead | Refusal:
     """Return model and stream of a request body, or the 400 that says what is wrong with it.
 
     Every other member is skipped, not judged: that is the upstream's part.
@@ -47,35 +37,3 @@ def _invalid(problem: str) -> str:
     if "$.stream" in problem:
         return "stream: must be true or false"
     return "the request body must be a JSON object"
-
-
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
-_VALUE: Final = re.compile(rb'\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")', re.DOTALL)
-
-
-def replace_model(body: bytes, name: str) -> bytes:
-    """Return ``body`` with the value of its top-level ``model`` replaced and every other byte as it was.
-
-    ``body`` is one that ``read_head`` accepted. Needed only for models whose ``upstreamName`` differs.
-    """
-    replacement = msgspec.json.encode(name)
-    pieces: list[bytes] = []
-    copied = depth = position = 0
-    while (token := _TOKEN.search(body, position)) is not None:
-        position = token.end()
-        text = token.group()
-        if text in (b"{", b"["):
-            depth += 1
-        elif text in (b"}", b"]"):
-            depth -= 1
-        elif depth == 1 and (value := _VALUE.match(body, position)) is not None:
-            if _is_model(text):
-                pieces += (body[copied : value.start(1)], replacement)
-                copied = value.end(1)
-            position = value.end()
-    pieces.append(body[copied:])
-    return b"".join(pieces)
-
-
-def _is_model(key: bytes) -> bool:
-    return key == b'"model"' or (b"\\" in key and msgspec.json.decode(key) == "model")

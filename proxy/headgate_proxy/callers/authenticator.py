@@ -5,10 +5,10 @@ from typing import Protocol
 
 from headgate_api.clock import Clock
 from headgate_api.snapshot import FleetSettings
-from headgate_proxy.anthropic.errors import ErrorType, Refusal
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.callers.token import Expected, TokenRefusedError
 from headgate_proxy.callers.verified import VerifiedTokens
+from headgate_proxy.refusal import ErrorType, Refusal
 
 
 class Headers(Protocol):

@@ -42,7 +42,12 @@ def entry_of(path: str, version: int, data: Mapping[str, Any]) -> Entry:
             f"the Vault record {path} (version {version}) cannot be used: check {fields}; import it again"
         ) from None
     held = Held(
-        _sendable(access.access_token, path, version), frozenset(access.origins), path, version, access.expires_at
+        _sendable(access.access_token, path, version),
+        frozenset(access.origins),
+        path,
+        version,
+        access.expires_at,
+        _named(access.account_id, path, version),
     )
     return Entry(held, access.grant_id)
 
@@ -58,6 +63,16 @@ def _sendable(secret: Secret, path: str, version: int) -> Secret:
     return Secret(value)
 
 
+def _named(account_id: str | None, path: str, version: int) -> str | None:
+    """Return the vendor's id of an account, which goes into a header as it is."""
+    if account_id is not None and not (account_id.isascii() and account_id.isprintable()):
+        raise RecordError(
+            f"the Vault record {path} (version {version}) cannot be used: its account_id has characters that no HTTP header "
+            "carries; import it again"
+        )
+    return account_id
+
+
 def dump(entry: Entry) -> bytes:
     """Return what is kept for a restart: the secret is in it."""
     held = entry.held
@@ -68,6 +83,7 @@ def dump(entry: Entry) -> bytes:
             "secret": held.secret.reveal(),
             "origins": sorted(held.origins),
             "expires_at": rfc3339(held.expires_at) if held.expires_at is not None else None,
+            "account_id": held.account_id,
             "grant_id": entry.grant_id,
         }
     ).encode()
@@ -84,6 +100,7 @@ def load(content: bytes) -> Entry:
             path=str(kept["path"]),
             version=int(kept["version"]),
             expires_at=datetime.fromisoformat(expires) if expires is not None else None,
+            account_id=kept.get("account_id"),
         )
         return Entry(held, kept["grant_id"])
     except (ValueError, KeyError, TypeError):

@@ -4,6 +4,7 @@ Everything here happens before the client has seen anything; after its first byt
 """
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -11,12 +12,12 @@ import aiohttp
 from headgate_api.clock import Clock
 from headgate_api.reasons import AuthMode, SkipReason
 from headgate_api.snapshot import CredentialPointer
-from headgate_proxy.anthropic.errors import ErrorType, Refusal
-from headgate_proxy.anthropic.failures import HEAD_BYTES, classify
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.credentials.refreshing import DEADLINE_SECONDS, RefreshOutcome
 from headgate_proxy.edge.drain import Drain
 from headgate_proxy.edge.ports import Credentials, Refreshes, RequestTrace
+from headgate_proxy.protocols.failures import HEAD_BYTES
+from headgate_proxy.refusal import ErrorType, Refusal
 from headgate_proxy.routing.provider import Provider
 from headgate_proxy.selection.explain import why_not
 from headgate_proxy.selection.select import Candidate, Situation, select
@@ -100,7 +101,7 @@ class Attempts:
 
     def _select(self) -> Selection | Exhausted:
         around = self.around
-        situation = Situation(around.credentials.get, around.verdicts.against, around.clock.now())
+        situation = Situation(around.credentials.get, around.verdicts.against, around.clock.now(), self.call.unfit)
         decision = select(self.call.provider, self.caller, situation, self._failed)
         self.trace.selected(decision)
         fallback = decision.fallback if isinstance(decision, Selection) else decision.denied
@@ -122,7 +123,7 @@ class Attempts:
         else:
             self._auth_failed |= response.status in _AUTH_FAILURES
             head = await self._read_head(response)
-            failure = classify(response.status, head, response.headers, around.clock.now())
+            failure = self.call.dialect.classify(response.status, head, response.headers, around.clock.now())
             head = masked(head, selection.held.secret)
             if failure is not None:
                 return Answered(selection, response, head), failure
@@ -209,10 +210,20 @@ class Attempts:
         if isinstance(last, UpstreamError):
             kind = ErrorType.TIMEOUT if last.timed_out else ErrorType.API
             return Refusal(504 if last.timed_out else 502, kind, f"{who}: {last}. {why}")
+        if last is None and (unfit := _unfit(decision, self.call.unfit)):
+            return Refusal(
+                400, ErrorType.INVALID_REQUEST, f"{who} cannot take this request: {unfit}. {why}", retry=False
+            )
         if last is None:
             return Refusal(503, ErrorType.API, f"{who} has no usable credential. {why}")
         message = f"{who} refused the gate's own credential ({last.response.status}). {why}"
         return Refusal(502, ErrorType.API, message, retry=False)
+
+
+def _unfit(decision: Exhausted, problems: Mapping[AuthMode, str]) -> str:
+    """Return what keeps the request from modes that would have taken another one."""
+    modes = dict.fromkeys(s.mode for s in decision.skipped if s.reason is SkipReason.REQUEST_UNSUPPORTED)
+    return "; ".join(problems[mode] for mode in modes)
 
 
 def _discard(last: Answered | UpstreamError | None) -> None:

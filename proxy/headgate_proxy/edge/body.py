@@ -6,8 +6,8 @@ from typing import Final
 
 from aiohttp import web
 
-from headgate_proxy.anthropic.errors import ErrorType, Refusal
 from headgate_proxy.edge.drain import Drain
+from headgate_proxy.refusal import ErrorType, Refusal
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from aiohttp import http_exceptions, web
 
-from headgate_proxy.anthropic.errors import ErrorType, Refusal
 from headgate_proxy.edge.exchange import new_request_id, own_answer
+from headgate_proxy.refusal import ErrorType, Refusal
 
 MAX_HEADER_BYTES: Final = 32 * 1024
 """The longest request line or header: a ServiceAccount token of 16 KiB fits."""

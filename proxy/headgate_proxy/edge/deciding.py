@@ -5,12 +5,12 @@ from typing import Final
 
 from headgate_api import names
 from headgate_api.snapshot import Head
-from headgate_proxy.anthropic.errors import ErrorType, Refusal
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.edge.drain import Drain
 from headgate_proxy.edge.exchange import Exchange
 from headgate_proxy.edge.passing import Passing, from_canary
 from headgate_proxy.edge.paths import path_of
+from headgate_proxy.refusal import ErrorType, Refusal
 from headgate_proxy.routing.provider import Route
 from headgate_proxy.routing.routing import Routing
 from headgate_proxy.tracks.canary import CanaryClient, NotRelayed, Relayed
@@ -34,6 +34,7 @@ class Asked:
 
     caller: Caller
     model: str
+    wants: str
     hint: str | None
     body: bytes
     streaming: bool
@@ -57,7 +58,9 @@ class Deciding:
         A Refusal is for what stable cannot answer either: nobody outside the canary serves the model yet.
         """
         caller = asked.caller
-        governed = governing(routing, head.rollouts, caller.namespace, asked.model, asked.hint, asked.stable)
+        governed = governing(
+            routing, head.rollouts, caller.namespace, asked.model, asked.wants, asked.hint, asked.stable
+        )
         if governed is None:
             return None
         headers = exchange.request.headers

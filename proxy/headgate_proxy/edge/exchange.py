@@ -7,8 +7,10 @@ from typing import Final
 from aiohttp import web
 
 from headgate_api import names
-from headgate_proxy.anthropic.errors import Refusal, envelope
+from headgate_proxy.anthropic.dialect import ANTHROPIC
 from headgate_proxy.edge.ports import Outcome, RequestTrace
+from headgate_proxy.protocols.dialect import Dialect
+from headgate_proxy.refusal import Refusal
 from headgate_proxy.tracks.admission import Admitted
 from headgate_proxy.tracks.counts import Tally
 
@@ -25,11 +27,15 @@ def new_request_id() -> str:
 
 @dataclass(slots=True)
 class Exchange:
-    """A request with its trace; ``outcome`` is what holds if the handler were stopped at this moment."""
+    """A request with its trace; ``outcome`` is what holds if the handler were stopped at this moment.
+
+    ``dialect`` is the protocol that the client speaks: refusals are in its words.
+    """
 
     request: web.BaseRequest
     request_id: str
     trace: RequestTrace
+    dialect: Dialect
     outcome: Outcome = LEFT_EARLY
     admitted: Admitted | None = None
     """On a canary pod: the rollout that the request was relayed for."""
@@ -41,8 +47,8 @@ class Exchange:
     def refuse(
         self, refusal: Refusal, *, request_bytes: int = 0, headers: dict[str, str] | None = None
     ) -> web.Response:
-        """Return an error answer of Headgate's own, in the envelope Anthropic clients know."""
-        body = envelope(refusal, self.request_id)
+        """Return an error answer of Headgate's own, in the envelope that the client knows."""
+        body = self.dialect.envelope(refusal, self.request_id)
         self.outcome = Outcome(
             refusal.status, error_type=refusal.type, request_bytes=request_bytes, response_bytes=len(body)
         )
@@ -55,14 +61,14 @@ class Exchange:
 
 
 def own_answer(refusal: Refusal, request_id: str) -> web.Response:
-    """Return the envelope for what never became a request."""
-    return _own(refusal, envelope(refusal, request_id), request_id)
+    """Return the answer to what never became a request: nobody knows which protocol its client speaks."""
+    return _own(refusal, ANTHROPIC.envelope(refusal, request_id), request_id)
 
 
 def _own(refusal: Refusal, body: bytes, request_id: str, more: dict[str, str] | None = None) -> web.Response:
     headers = _ids(request_id) | (more or {})
     if not refusal.retry:
-        headers["x-should-retry"] = "false"  # what Anthropic's own libraries go by
+        headers["x-should-retry"] = "false"  # what the libraries of Anthropic and OpenAI go by
     return _json(refusal.status, body, headers)
 
 

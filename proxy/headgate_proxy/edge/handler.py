@@ -11,9 +11,7 @@ from aiohttp import web
 from headgate_api import names
 from headgate_api.clock import Clock
 from headgate_api.snapshot import Split
-from headgate_proxy.anthropic.errors import ErrorType, Refusal, shown
-from headgate_proxy.anthropic.models import model_info, model_list
-from headgate_proxy.anthropic.request import read_head, replace_model
+from headgate_proxy.anthropic.dialect import ANTHROPIC
 from headgate_proxy.callers.authenticator import Authenticator
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.credentials.refreshing import NoRefreshes
@@ -25,6 +23,8 @@ from headgate_proxy.edge.passing import Passing, from_upstream
 from headgate_proxy.edge.paths import LISTED, SERVED, UNKNOWN, Served, served_at
 from headgate_proxy.edge.ports import Credentials, Live, Refreshes, Telemetry
 from headgate_proxy.edge.relay import Relay
+from headgate_proxy.protocols.operation import Operation
+from headgate_proxy.refusal import ErrorType, Refusal, shown
 from headgate_proxy.routing.routing import HEADER_HINT, Routing
 from headgate_proxy.selection.verdicts import Verdicts
 from headgate_proxy.tracks.admission import Admission, Admitted, Turned
@@ -35,7 +35,7 @@ from headgate_proxy.tracks.governing import seen, under, visible
 from headgate_proxy.tracks.peers import Peers
 from headgate_proxy.tracks.wire import HEADER_NOTES, HEADER_REFUSED, relayed_id
 from headgate_proxy.upstream.call import Call
-from headgate_proxy.upstream.modes import Operation
+from headgate_proxy.upstream.fitting import unfit
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Handler:
             method=request.method,
             path=UNKNOWN if served is None else served.label,
         )
-        exchange = Exchange(request, request_id, trace)
+        exchange = Exchange(request, request_id, trace, ANTHROPIC if served is None else served.dialect)
         with self._around.drain.request():
             try:
                 response = await self._answer(exchange, served, query)
@@ -132,9 +132,9 @@ class Handler:
             return exchange.refuse(caller)
         exchange.trace.authenticated(caller)
         if served.operation is None:
-            return self._models(exchange, routing, caller, served.model)
+            return self._models(exchange, routing, caller, served)
         with self._bodies.share() as share:  # until an answer begins: only then is the body not needed any more
-            asked_for = await self._ask(exchange, routing, caller, served.operation, query, share)
+            asked_for = await self._ask(exchange, routing, caller, served, served.operation, query, share)
         if isinstance(asked_for, web.StreamResponse):
             return asked_for
         return await Relay(exchange, asked_for, self._around.drain, share.held).run()
@@ -167,20 +167,30 @@ class Handler:
             return {}
         return head.rollouts
 
-    def _models(self, exchange: Exchange, routing: Routing, caller: Caller, asked: str | None) -> web.Response:
+    def _models(self, exchange: Exchange, routing: Routing, caller: Caller, served: Served) -> web.Response:
         """Answer about models; a tester also sees those that only candidates serve."""
-        rollouts = self._shown(exchange)
-        if asked is None:
-            return exchange.answer(model_list(visible(routing, rollouts, caller.namespace, caller.actor)))
-        route = seen(routing, rollouts, caller.namespace, caller.actor, asked)
-        return exchange.refuse(route) if isinstance(route, Refusal) else exchange.answer(model_info(route.model.name))
+        rollouts, dialect = self._shown(exchange), served.dialect
+        if served.model is None:
+            found = visible(routing, rollouts, caller.namespace, caller.actor, served.wants)
+            return exchange.answer(dialect.model_list(found))
+        route = seen(routing, rollouts, caller.namespace, caller.actor, served.model, served.wants)
+        if isinstance(route, Refusal):
+            return exchange.refuse(route)
+        return exchange.answer(dialect.model_info(route.model.name))
 
     async def _ask(
-        self, exchange: Exchange, routing: Routing, caller: Caller, operation: Operation, query: str, share: Share
+        self,
+        exchange: Exchange,
+        routing: Routing,
+        caller: Caller,
+        served: Served,
+        operation: Operation,
+        query: str,
+        share: Share,
     ) -> Passing | web.Response:
         """Read the request and find who answers it. The body is this method's own: it must not outlive it."""
         headers, limit = exchange.request.headers, routing.fleet.limits.max_request_bytes
-        drain = self._around.drain
+        drain, dialect = self._around.drain, served.dialect
         body = await read_body(exchange.request, share, drain, limit=limit, seconds=self._bodies.seconds)
         size = share.held
         if isinstance(body, Refusal):
@@ -189,7 +199,7 @@ class Handler:
             refused = exchange.refuse(body, request_bytes=size)
             refused.force_close()  # what is left of the body is no next request
             return refused
-        head = read_head(body)
+        head = dialect.read_head(body, operation, served.model)
         if isinstance(head, Refusal):
             return exchange.refuse(head, request_bytes=size)
         live = self._ports.live
@@ -200,9 +210,9 @@ class Handler:
                 return _turn(exchange, still, size)
             routing = under(routing, still.policy, still.split)
         hint = headers.get(HEADER_HINT)
-        route = routing.resolve(caller.namespace, head.model, hint)
+        route = routing.resolve(caller.namespace, head.model, operation, hint)
         if self._deciding is not None and (now := live.head) is not None and now.rollouts:
-            asked = Asked(caller, head.model, hint, body, head.stream, route)
+            asked = Asked(caller, head.model, operation, hint, body, head.stream, route)
             canary = await self._deciding.canary(exchange, asked, routing, now, confirmed=live.confirmed)
             if isinstance(canary, Refusal):
                 return exchange.refuse(canary, request_bytes=size)
@@ -211,7 +221,7 @@ class Handler:
             live = self._ports.live
             if live.routing is not None and live.routing is not routing:  # a canary can take longer than a change
                 routing = live.routing
-                route = routing.resolve(caller.namespace, head.model, hint)
+                route = routing.resolve(caller.namespace, head.model, operation, hint)
         if isinstance(route, Refusal):
             return exchange.refuse(route, request_bytes=size)
         provider, model = route.provider, route.model
@@ -221,9 +231,10 @@ class Handler:
             return exchange.refuse(Refusal(502, ErrorType.API, message, retry=False), request_bytes=size)
         wanted = model.upstream_name or model.name
         if head.model != wanted:
-            body = replace_model(body, wanted)
+            body = dialect.replace_model(body, wanted)
         private = routing.fleet.allowances.private_addresses
-        call = Call(provider, operation, query, tuple(headers.items()), body, private)
+        unfitting = unfit(provider, dialect, operation, body)
+        call = Call(dialect, provider, operation, wanted, query, tuple(headers.items()), body, private, unfitting)
         attempts = Attempts(self._around, call, caller, exchange.trace)
         answered = await attempts.answer()
         if exchange.tally is not None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from headgate_api.snapshot import CredentialPointer, Head
-from headgate_proxy.anthropic.usage import ResponseFacts
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.credentials.refreshing import RefreshOutcome
+from headgate_proxy.protocols.facts import ResponseFacts
 from headgate_proxy.routing.provider import Route
 from headgate_proxy.routing.routing import Routing
 from headgate_proxy.selection.states import Exhausted, Failure, Fallback, Held, Selection

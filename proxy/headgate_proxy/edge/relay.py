@@ -7,12 +7,11 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from headgate_proxy.anthropic.errors import ErrorType, Refusal, sse_error
-from headgate_proxy.anthropic.readers import StreamReader, reader_for
 from headgate_proxy.edge.drain import Drain
 from headgate_proxy.edge.exchange import Exchange
 from headgate_proxy.edge.passing import Passing
 from headgate_proxy.edge.ports import Outcome
+from headgate_proxy.refusal import ErrorType, Refusal
 from headgate_proxy.tracks.endpoints import Lease
 
 _BODILESS: Final = frozenset({204, 304})
@@ -52,7 +51,9 @@ class Relay:
         self._drain = drain
         self._request_bytes = request_bytes
         source = passing.response
-        self._reader = reader_for(source.headers.get("Content-Type", ""), source.headers.get("Content-Encoding"))
+        self._reader = exchange.dialect.reader_for(
+            source.headers.get("Content-Type", ""), source.headers.get("Content-Encoding")
+        )
         self._sent = 0
         self._writing = False
         self._end: _End | None = None
@@ -94,12 +95,13 @@ class Relay:
         content, idle = self._passing.response.content, self._passing.idle_seconds
         piece = self._passing.head
         tally, write = self._exchange.tally, response.write
-        feed = self._reader.feed if tally is None else tally.watching(self._reader.feed)
+        feed, mark = self._reader.feed, self._exchange.dialect.first_token
+        watched = feed if tally is None else tally.watching(feed, mark)
         try:
             async with self._drain.limit(idle) as limit:
                 while True:
                     if piece:
-                        feed(piece)
+                        watched(piece)
                         self._writing = True
                         await write(piece)
                         self._writing = False
@@ -124,7 +126,7 @@ class Relay:
             request.writer.send_headers()  # where they waited for a piece that never came
         whole = self._passing.response.content_length is None
         if words is not None and whole and self._reader.at_boundary and not self._writing:
-            await response.write(sse_error(words, self._exchange.request_id))
+            await response.write(self._exchange.dialect.last_event(words, self._exchange.request_id))
             response.force_close()
             await response.write_eof()
         elif request.transport is not None:
@@ -147,7 +149,7 @@ class Relay:
             self._passing.response.status,
             error_type=error,
             facts=facts,
-            streaming=isinstance(self._reader, StreamReader),
+            streaming=self._reader.streaming,
             truncated=end in _LAST_WORDS,
             disconnected=end is None or end is _End.CLIENT_SLOW,
             request_bytes=self._request_bytes,

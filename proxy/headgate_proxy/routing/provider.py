@@ -1,12 +1,16 @@
 """A provider as requests meet it: everything that does not depend on the request, worked out once per snapshot."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from headgate_api.origins import is_plain_http, is_private_host, origin_of
+from headgate_api.reasons import AuthMode
 from headgate_api.resources import LLMProviderSpec, Model
 from headgate_api.resources.proxyfleet import Allowances
 from headgate_api.snapshot import AccountEntry, AccountForm, CredentialPointer, ProviderEntry, ProviderForm
+from headgate_proxy.protocols.operation import Operation
+from headgate_proxy.protocols.registry import DIALECTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,25 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where requests go: ``base_url`` without a last slash, and the origin that credentials must be bound to."""
+
+    base_url: str
+    origin: str
+
+    @property
+    def has_path(self) -> bool:
+        """Tell whether the base URL is more than an origin."""
+        return bool(urlsplit(self.base_url).path)
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """One form of a provider, ready for selection and sending.
 
-    ``accounts`` are in the order they are tried; ``forbidden`` says why the fleet does not let requests go there.
+    ``accounts`` are in the order they are tried; ``plan`` is where subscription requests go, ``upstream`` where all others do.
+    ``serves`` are the operations of each mode, ``answers`` all of them and the protocol: what a request may ask of the provider.
+    ``forbidden`` says why the fleet does not let requests go there.
     """
 
     namespace: str
@@ -37,9 +56,15 @@ class Provider:
     spec: LLMProviderSpec
     api_key: CredentialPointer | None
     accounts: tuple[Account, ...]
-    base_url: str
-    origin: str
+    upstream: Upstream
+    plan: Upstream
+    serves: Mapping[AuthMode, frozenset[Operation]]
+    answers: frozenset[str]
     forbidden: str | None
+
+    def at(self, mode: AuthMode) -> Upstream:
+        """Return where requests of a mode go; no credential of another mode is ever sent there."""
+        return self.plan if mode is AuthMode.SUBSCRIPTION else self.upstream
 
     @property
     def label(self) -> str:
@@ -74,10 +99,12 @@ def compile_provider(
     the others.
     """
     spec = form.spec
-    try:
-        origin, forbidden = origin_of(spec.endpoint), _forbidden(spec.endpoint, allowances)
-    except ValueError as error:
-        origin, forbidden = "", f"its endpoint is not usable: {error}"
+    upstream, forbidden = _upstream(spec.endpoint, "endpoint", allowances)
+    plan = upstream
+    if spec.auth.subscription is not None and spec.auth.subscription.endpoint is not None:
+        plan, no = _upstream(spec.auth.subscription.endpoint, "auth.subscription.endpoint", allowances)
+        forbidden = forbidden or no
+    serves = _serves(spec)
     return Provider(
         namespace=entry.namespace,
         name=entry.name,
@@ -85,21 +112,42 @@ def compile_provider(
         spec=spec,
         api_key=form.api_key,
         accounts=_accounts_of(entry, spec, accounts),
-        base_url=spec.endpoint.rstrip("/"),
-        origin=origin,
+        upstream=upstream,
+        plan=plan,
+        serves=serves,
+        answers=frozenset({spec.protocol}).union(*serves.values()),
         forbidden=forbidden,
     )
 
 
-def _forbidden(endpoint: str, allowances: Allowances) -> str | None:
+def _serves(spec: LLMProviderSpec) -> Mapping[AuthMode, frozenset[Operation]]:
+    dialect = DIALECTS.get(spec.protocol)
+    if dialect is None:
+        return {}
+    apis = frozenset(spec.apis) or dialect.default_apis
+    return {
+        mode: frozenset(operation for operation in rule.paths if rule.apis.get(operation) in (None, *apis))
+        for mode in spec.auth.modes
+        if (rule := dialect.modes.get(mode)) is not None
+    }
+
+
+def _upstream(endpoint: str, field: str, allowances: Allowances) -> tuple[Upstream, str | None]:
+    """Return an endpoint as requests use it, and why they must not; ``field`` is its place in spec."""
+    base_url = endpoint.rstrip("/")
+    try:
+        return Upstream(base_url, origin_of(endpoint)), _forbidden(endpoint, f"its {field}", allowances)
+    except ValueError as error:
+        return Upstream(base_url, ""), f"its {field} is not usable: {error}"
+
+
+def _forbidden(endpoint: str, which: str, allowances: Allowances) -> str | None:
     if is_plain_http(endpoint) and not allowances.plain_http:
-        return (
-            "its endpoint is plain http, which this ProxyFleet does not allow; use https, or set allowances.plainHTTP"
-        )
+        return f"{which} is plain http, which this ProxyFleet does not allow; use https, or set allowances.plainHTTP"
     if is_private_host(endpoint) and not allowances.private_addresses:
         return (
-            "its endpoint is on a private or in-cluster address, which this ProxyFleet does not allow; use a public host, "
-            "or set allowances.privateAddresses"
+            f"{which} is on a private or in-cluster address, which this ProxyFleet does not allow; use a public host, or set "
+            "allowances.privateAddresses"
         )
     return None
 

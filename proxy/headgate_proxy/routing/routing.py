@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 from headgate_api.snapshot import CredentialPointer, FleetSettings, Snapshot
-from headgate_proxy.anthropic.errors import ErrorType, Refusal, shown
+from headgate_proxy.protocols.operation import PATHS
+from headgate_proxy.refusal import ErrorType, Refusal, shown
 from headgate_proxy.routing.forms import compiled, overlaid, policies
 from headgate_proxy.routing.provider import Provider, Route
 
@@ -82,16 +83,20 @@ class Routing:
                     found.update(provider.pointers)
         return frozenset(found)
 
-    def resolve(self, namespace: str, model: str, hint: str | None = None) -> Route | Refusal:
-        """Return where a request for ``model`` by a workload of ``namespace`` goes, or the refusal to answer with."""
-        routes = self._routes(namespace, model)
+    def resolve(self, namespace: str, model: str, wants: str, hint: str | None = None) -> Route | Refusal:
+        """Return where a request for ``model`` by a workload of ``namespace`` goes, or the refusal to answer with.
+
+        ``wants`` is the operation, or the protocol alone where the request is about the model itself.
+        """
+        known = self._routes(namespace, model)
+        routes = [route for route in known if wants in route.provider.answers]
+        if not routes:
+            return self._elsewhere(model, known) if known else self._unknown(namespace, model, wants)
         if hint is None:
-            return routes[0] if routes else self._unknown(namespace, model)
+            return routes[0]
         for route in routes:
             if hint in (route.provider.name, route.provider.label):
                 return route
-        if not routes:
-            return self._unknown(namespace, model)
         usable = ", ".join(route.provider.label for route in routes[:_LISTED])
         return Refusal(
             404,
@@ -100,10 +105,11 @@ class Routing:
             f"{usable}, or leave the header out",
         )
 
-    def models(self, namespace: str) -> tuple[str, ...]:
-        """Return the names (no aliases) of the models that workloads of a namespace may use, sorted."""
+    def models(self, namespace: str, wants: str) -> tuple[str, ...]:
+        """Return the names (no aliases) of the models that workloads of a namespace may use this way, sorted."""
         tables = (self._own.get(namespace, {}), self._granted.get(namespace, {}), self._granted.get(_EVERYONE, {}))
-        return tuple(sorted({routes[0].model.name for table in tables for routes in table.values()}))
+        found = (route for table in tables for routes in table.values() for route in routes)
+        return tuple(sorted({route.model.name for route in found if wants in route.provider.answers}))
 
     def _routes(self, namespace: str, model: str) -> tuple[Route, ...]:
         own = self._own.get(namespace, {}).get(model, ())
@@ -116,14 +122,33 @@ class Routing:
         others = {r.provider.label: r for r in granted if r.provider.namespace != namespace}
         return (*own, *sorted(others.values(), key=lambda r: (r.provider.name, r.provider.namespace)))
 
-    def _unknown(self, namespace: str, model: str) -> Refusal:
-        known = self.models(namespace)
+    def _unknown(self, namespace: str, model: str, wants: str) -> Refusal:
+        known = self.models(namespace, wants)
         if not known:
             mend = f"no LLMProvider serves namespace {namespace!r} yet"
         else:
             more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
             mend = f"available to namespace {namespace!r}: {', '.join(known[:_LISTED])}{more}"
         return Refusal(404, ErrorType.NOT_FOUND, f"model: {shown(model)} is not served here; {mend}")
+
+    def _elsewhere(self, model: str, known: Iterable[Route]) -> Refusal:
+        """Say how a model can be asked that is served in another way than it was asked: bodies are not translated."""
+        ways = dict.fromkeys(
+            f"LLMProvider {route.provider.label} speaks {route.provider.spec.protocol}"
+            + (f": POST {' or '.join(paths)}" if (paths := _paths(route.provider)) else "")
+            for route in known
+        )
+        return Refusal(
+            400,
+            ErrorType.INVALID_REQUEST,
+            f"model: {shown(model)} is served here, but not at this path, and requests are not translated; "
+            f"{'; '.join(list(ways)[:_LISTED])}",
+            retry=False,
+        )
+
+
+def _paths(provider: Provider) -> list[str]:
+    return [path for operation, path in PATHS.items() if operation in provider.answers]
 
 
 def _by_owner(providers: Iterable[Provider]) -> dict[str, list[Provider]]:

@@ -10,6 +10,7 @@ _MENDS = {
     SkipReason.QUOTA_EXHAUSTED: "its quota is used up",
     SkipReason.UNAVAILABLE: "the upstream did not answer as it should",
     SkipReason.UNSUPPORTED: "the vendor does not accept this kind of credential here; check endpoint and mode",
+    SkipReason.REQUEST_UNSUPPORTED: "it cannot take this request as it is",
     SkipReason.MISSING: "its credential is not in Vault, or could not be read yet; see the object's conditions",
     SkipReason.ORIGIN_NOT_BOUND: "its credential is not bound to the endpoint's origin; see condition CredentialsReady",
     SkipReason.SUSPENDED: "a person suspended it (spec.suspend)",

@@ -5,7 +5,7 @@ mode to the next a request goes only where ``spec.auth.fallback`` allows it for 
 way: what is not allowed is denied, so that a plan at its limit never spends API money by another account's mishap.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +27,8 @@ class Situation:
     held: Callable[[CredentialPointer], Held | None]
     against: Callable[[Held], Verdict | None]
     now: datetime
+    unfit: Collection[AuthMode] = ()
+    """Modes that cannot take this very request, whatever their credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def select(
         for name, found in _credentials(provider, mode, caller, situation):
             reason = failed.get((mode, name))
             if reason is None and isinstance(found, Held):
-                reason = _objection(found, provider, situation)
+                reason = _objection(found, mode, provider, situation)
                 if reason is None:
                     passed = (*skipped, *here)
                     return Selection(mode, name, found, passed, _towards(fallback, mode))
@@ -102,8 +104,10 @@ def _held(pointer: CredentialPointer | None, situation: Situation) -> Held | Ski
     return held if held is not None else SkipReason.MISSING
 
 
-def _objection(held: Held, provider: Provider, situation: Situation) -> SkipReason | None:
-    if provider.origin not in held.origins:
+def _objection(held: Held, mode: AuthMode, provider: Provider, situation: Situation) -> SkipReason | None:
+    if mode in situation.unfit:
+        return SkipReason.REQUEST_UNSUPPORTED
+    if provider.at(mode).origin not in held.origins:
         return SkipReason.ORIGIN_NOT_BOUND
     if held.expires_at is not None and held.expires_at <= situation.now:
         return SkipReason.EXPIRED

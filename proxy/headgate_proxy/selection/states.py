@@ -11,7 +11,8 @@ from headgate_api.secret import Secret
 class Held:
     """A credential in this process's memory.
 
-    ``path`` and ``version`` name the Vault record it was read from; ``expires_at`` is None where the vendor gave no end.
+    ``path`` and ``version`` name the Vault record it was read from; ``expires_at`` is None where the vendor gave no end;
+    ``account_id`` is the vendor's id of the account, where requests must name it.
     """
 
     secret: Secret
@@ -19,6 +20,7 @@ class Held:
     path: str
     version: int
     expires_at: datetime | None = None
+    account_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,4 +64,4 @@ EVENT_REFRESH_ASKED: Final = "headgate.refresh_asked"
 EVENT_NOT_RELAYED: Final = "headgate.not_relayed"
 """No canary pod took the request; the reason is in ``headgate.track.reason``."""
 
-PROVIDER_OF_PROTOCOL: Final = {"Anthropic": "anthropic"}
+PROVIDER_OF_PROTOCOL: Final = {"Anthropic": "anthropic", "OpenAI": "openai", "Gemini": "gcp.gemini"}

@@ -82,7 +82,7 @@ class SampledTrace(PlainTrace):
         }
         if revision is not None:
             attributes[semconv.REVISION] = revision
-        endpoint = urlsplit(provider.base_url)
+        endpoint = urlsplit(provider.upstream.base_url)
         if endpoint.hostname is not None:
             attributes[semconv.SERVER_ADDRESS] = endpoint.hostname
             attributes[semconv.SERVER_PORT] = endpoint.port or (80 if endpoint.scheme == "http" else 443)

@@ -13,8 +13,9 @@ from typing import Final
 
 from headgate_api.clock import Clock, rfc3339
 from headgate_api.secret import Secret
-from headgate_proxy.anthropic.errors import ErrorType, Refusal, envelope
+from headgate_proxy.anthropic.errors import envelope
 from headgate_proxy.edge.exchange import new_request_id
+from headgate_proxy.refusal import ErrorType, Refusal
 from headgate_runtime.certificates import CERTIFICATE_KEY, PRIVATE_KEY, BadCertificate, Pair
 from headgate_runtime.serving_tls import ServingTLS, plain_http_answer
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from headgate_api import names
 from headgate_api.snapshot import FleetSettings, Head, Split
-from headgate_proxy.anthropic.errors import ErrorType, Refusal
+from headgate_proxy.refusal import ErrorType, Refusal
 from headgate_proxy.tracks.decide import TrackReason
 from headgate_proxy.tracks.peers import Peers
 from headgate_proxy.tracks.wire import Headers

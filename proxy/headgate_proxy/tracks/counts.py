@@ -14,13 +14,11 @@ from headgate_api.pricing import cost_micro_usd, price
 from headgate_api.report import TTFT_BASE, RolloutObservation, TrackCounts
 from headgate_api.resources import Model
 from headgate_api.snapshot import Head
-from headgate_proxy.anthropic.usage import Usage
 from headgate_proxy.edge.ports import Outcome
+from headgate_proxy.protocols.facts import Usage
 from headgate_proxy.tracks.decide import Decision, Track
 from headgate_proxy.tracks.wire import Notes
 
-_TOKEN: Final = b"content_block_delta"
-"""The event that brings the first token (what comes before it is the vendor's greeting)."""
 _BASE: Final = math.log(TTFT_BASE)
 
 
@@ -91,7 +89,7 @@ class RolloutCounts:
 class Tally:
     """One governed request, from its decision to its end."""
 
-    __slots__ = ("_clock", "_counts", "_decision", "_first_token", "_model", "_started", "_tail", "notes")
+    __slots__ = ("_clock", "_counts", "_decision", "_first_token", "_mark", "_model", "_started", "_tail", "notes")
 
     def __init__(self, counts: RolloutCounts, decision: Decision, model: Model | None, clock: Clock) -> None:
         self._counts = counts
@@ -100,11 +98,15 @@ class Tally:
         self._clock = clock
         self._started = clock.monotonic()
         self._first_token: float | None = None
-        self._tail = b""
+        self._mark = self._tail = b""
         self.notes = Notes()
 
-    def watching(self, feed: Callable[[bytes], None]) -> Callable[[bytes], None]:
-        """Return ``feed``, with the first token's time taken on the way."""
+    def watching(self, feed: Callable[[bytes], None], mark: bytes) -> Callable[[bytes], None]:
+        """Return ``feed``, with the first token's time taken on the way.
+
+        ``mark`` stands in the event that brings it (what comes before is the vendor's greeting).
+        """
+        self._mark = mark
 
         def watch(piece: bytes) -> None:
             if self._first_token is None:
@@ -143,9 +145,9 @@ class Tally:
 
     def _look(self, piece: bytes) -> None:
         seen = self._tail + piece
-        if _TOKEN in seen:
+        if self._mark in seen:
             self._first_token = self._clock.monotonic()
-        self._tail = seen[1 - len(_TOKEN) :]
+        self._tail = seen[1 - len(self._mark) :]
 
     def _cost(self, usage: Usage) -> int | None:
         model = self._model

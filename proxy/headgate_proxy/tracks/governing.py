@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headgate_api.snapshot import Split
-from headgate_proxy.anthropic.errors import Refusal
+from headgate_proxy.refusal import Refusal
 from headgate_proxy.routing.provider import Route
 from headgate_proxy.routing.routing import Routing
 
@@ -38,10 +38,14 @@ def governing(
     rollouts: Mapping[str, Split],
     namespace: str,
     model: str,
+    wants: str,
     hint: str | None,
     stable: Route | Refusal,
 ) -> Governed | None:
-    """Return the rollout that a request for ``model`` is subject to; ``stable`` is how the stable table resolves it."""
+    """Return the rollout that a request for ``model`` is subject to; ``stable`` is how the stable table resolves it.
+
+    ``wants`` is what the request wants of the model (``Routing.resolve``).
+    """
     for policy in sorted(rollouts):
         split = rollouts[policy]
         if split.lane == "Image":
@@ -49,27 +53,31 @@ def governing(
         overlay = routing.overlays.get(policy)
         if overlay is None:
             continue
-        candidate = overlay.resolve(namespace, model, hint)
+        candidate = overlay.resolve(namespace, model, wants, hint)
         if _differs(stable, candidate):
             return Governed(policy, split, candidate)
     return None
 
 
-def visible(routing: Routing, rollouts: Mapping[str, Split], namespace: str, actor: str) -> tuple[str, ...]:
+def visible(routing: Routing, rollouts: Mapping[str, Split], namespace: str, actor: str, wants: str) -> tuple[str, ...]:
     """Return the models that a caller may use, sorted: testers see what the candidates they test would serve."""
     tested = {policy: split for policy, split in rollouts.items() if actor in split.testers}
     if not tested:
-        return routing.models(namespace)
-    names = set(routing.models(namespace))
+        return routing.models(namespace, wants)
+    names = set(routing.models(namespace, wants))
     for policy, split in tested.items():
-        names.update(under(routing, policy, split).models(namespace))
-    return tuple(sorted(name for name in names if isinstance(seen(routing, rollouts, namespace, actor, name), Route)))
+        names.update(under(routing, policy, split).models(namespace, wants))
+    return tuple(
+        sorted(name for name in names if isinstance(seen(routing, rollouts, namespace, actor, name, wants), Route))
+    )
 
 
-def seen(routing: Routing, rollouts: Mapping[str, Split], namespace: str, actor: str, model: str) -> Route | Refusal:
+def seen(
+    routing: Routing, rollouts: Mapping[str, Split], namespace: str, actor: str, model: str, wants: str
+) -> Route | Refusal:
     """Return how a model resolves for a caller: by the candidate where they test the rollout that governs it."""
-    stable = routing.resolve(namespace, model)
-    governed = governing(routing, rollouts, namespace, model, None, stable)
+    stable = routing.resolve(namespace, model, wants)
+    governed = governing(routing, rollouts, namespace, model, wants, None, stable)
     return governed.candidate if governed is not None and actor in governed.split.testers else stable
 
 

@@ -2,7 +2,7 @@
 
 import io
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
@@ -11,10 +11,14 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from headgate_api.reasons import AuthMode
+from headgate_proxy.protocols.dialect import Dialect
+from headgate_proxy.protocols.modes import ModeRule
+from headgate_proxy.protocols.operation import Operation
 from headgate_proxy.routing.provider import Provider
-from headgate_proxy.selection.states import Selection
+from headgate_proxy.selection.states import Held, Selection
 from headgate_proxy.upstream.connector import LINE, past_stale
-from headgate_proxy.upstream.modes import MODES, Operation, credential_header
+from headgate_proxy.upstream.modes import credential_header, rule_of
 from headgate_proxy.upstream.request_headers import upstream_headers
 from headgate_proxy.upstream.sessions import Sessions
 from headgate_proxy.upstream.target import target_url
@@ -25,14 +29,20 @@ WHOLE: Final = 512 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What stays the same over the attempts of one request."""
+    """What stays the same over the attempts of one request.
 
+    ``model`` is the vendor's name for it; ``unfit`` are the modes that cannot take the request, and why.
+    """
+
+    dialect: Dialect
     provider: Provider
     operation: Operation
+    model: str
     query: str
     headers: Iterable[tuple[str, str]]
     body: bytes
     private_addresses: bool
+    unfit: Mapping[AuthMode, str]
 
 
 class UpstreamError(Exception):
@@ -48,27 +58,34 @@ class Prepared:
     """A request ready to be sent."""
 
     url: URL
+    origin: str
     headers: CIMultiDict[str]
+    body: bytes
 
 
 def prepare(call: Call, selection: Selection, traceparent: str | None) -> Prepared:
     """Build one attempt from the client's own request; nothing is carried over from an earlier attempt. Raises UpstreamError."""
     try:
-        url = target_url(call.provider, selection.mode, call.operation, call.query)
+        url = target_url(call.provider, selection.mode, call.operation, call.model, call.query)
     except ValueError:
         raise UpstreamError(
             "spec.endpoint is no URL that HTTP can use; write scheme and host only, as in https://api.anthropic.com"
         ) from None
-    return Prepared(
-        url,
-        upstream_headers(
-            call.headers,
-            extra=call.provider.spec.headers,
-            credential=credential_header(selection.mode, selection.held, call.provider),
-            betas=MODES[selection.mode].betas,
-            traceparent=traceparent,
-        ),
+    rule = rule_of(call.provider, selection.mode)
+    headers = upstream_headers(
+        call.headers,
+        extra=call.provider.spec.headers,
+        credential=credential_header(selection.mode, selection.held, call.provider),
+        account=_account(rule, selection.held),
+        beta_header=call.dialect.beta_header,
+        betas=rule.betas,
+        traceparent=traceparent,
     )
+    return Prepared(url, call.provider.at(selection.mode).origin, headers, call.body)
+
+
+def _account(rule: ModeRule, held: Held) -> tuple[str, str] | None:
+    return None if rule.account_header is None or held.account_id is None else (rule.account_header, held.account_id)
 
 
 async def send(
@@ -79,7 +96,7 @@ async def send(
     ``limit`` bounds the wait with a TimeoutError of its own: it is the caller's, so that stopping the proxy can cut it short.
     """
     timeouts = call.provider.spec.timeouts
-    where = call.provider.origin
+    where = prepared.origin
     try:
         async with limit:
             response = await _post(sessions, call, prepared, sampled)
@@ -108,7 +125,7 @@ async def _post(sessions: Sessions, call: Call, prepared: Prepared, sampled: boo
     return await past_stale(
         lambda: session.post(
             prepared.url,
-            data=call.body if len(call.body) <= WHOLE else io.BytesIO(call.body),
+            data=prepared.body if len(prepared.body) <= WHOLE else io.BytesIO(prepared.body),
             headers=prepared.headers,
             allow_redirects=False,
             ssl=tls,

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate_proxy.anthropic.readers import MessageReader, OpaqueReader, StreamReader, reader_for
-from headgate_proxy.anthropic.usage import ResponseFacts, Usage
+from headgate_proxy.anthropic.readers import StreamReader, read_message, reader_for
+from headgate_proxy.protocols.facts import ResponseFacts, Usage
+from headgate_proxy.protocols.readers import DocumentReader, OpaqueReader
 
 
 def event(kind: str, **data: Any) -> bytes:
@@ -58,7 +59,7 @@ def test_a_stream_tells_the_same_in_any_pieces(at: list[int], ending: bytes) -> 
 
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=9))
 def test_no_bytes_can_break_a_reader(data: bytes, at: list[int]) -> None:
-    for reader in (StreamReader(), MessageReader(), OpaqueReader()):
+    for reader in (StreamReader(), DocumentReader(read_message), OpaqueReader()):
         for piece in cut(data, at) if data else []:
             reader.feed(piece)
         reader.finish()
@@ -88,7 +89,7 @@ def test_an_error_event_is_noted() -> None:
 
 
 def test_a_message_tells_at_its_end() -> None:
-    reader = MessageReader()
+    reader = DocumentReader(read_message)
     body = json.dumps(START | {"type": "message", "stop_reason": "end_turn"}).encode()
     for piece in cut(body, [3, 50]):
         reader.feed(piece)
@@ -98,5 +99,5 @@ def test_a_message_tells_at_its_end() -> None:
 
 def test_the_reader_follows_the_headers() -> None:
     assert isinstance(reader_for("text/event-stream; charset=utf-8", None), StreamReader)
-    assert isinstance(reader_for("application/json", "identity"), MessageReader)
+    assert isinstance(reader_for("application/json", "identity"), DocumentReader)
     assert isinstance(reader_for("text/event-stream", "gzip"), OpaqueReader)

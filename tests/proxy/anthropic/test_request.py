@@ -6,7 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate_proxy.anthropic.request import RequestHead, read_head, replace_model
+from headgate_proxy.anthropic.request import read_head
+from headgate_proxy.protocols.bodies import replace_model
+from headgate_proxy.protocols.dialect import RequestHead
+from headgate_proxy.protocols.operation import Operation
 
 leaves = st.none() | st.integers() | st.text(max_size=8)
 values = leaves | st.lists(leaves, max_size=2) | st.dictionaries(st.sampled_from(["model", 'a"b', "x"]), leaves)
@@ -43,5 +46,7 @@ def test_white_space_and_order_stay() -> None:
 
 
 def test_the_head_is_read_and_everything_else_skipped() -> None:
-    assert read_head(b'{"messages":[1,{"stream":true}],"model":"m","stream":true}') == RequestHead("m", True)
-    assert read_head(b'{"model":"m","stream":null}') == RequestHead("m", False)
+    assert read_head(b'{"messages":[1,{"stream":true}],"model":"m","stream":true}', Operation.MESSAGES) == RequestHead(
+        "m", True
+    )
+    assert read_head(b'{"model":"m","stream":null}', Operation.MESSAGES) == RequestHead("m", False)

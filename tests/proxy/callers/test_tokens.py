@@ -15,9 +15,9 @@ from multidict import CIMultiDict
 
 from headgate_api.clock import ManualClock
 from headgate_api.snapshot import FleetSettings
-from headgate_proxy.anthropic.errors import Refusal
 from headgate_proxy.callers.authenticator import Authenticator
 from headgate_proxy.callers.caller import Caller
+from headgate_proxy.refusal import Refusal
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())

@@ -12,9 +12,12 @@ from headgate_api.snapshot import (
     ProviderForm,
     Snapshot,
 )
-from headgate_proxy.anthropic.errors import Refusal
+from headgate_proxy.protocols.operation import Operation
+from headgate_proxy.refusal import Refusal
 from headgate_proxy.routing.provider import Route
 from headgate_proxy.routing.routing import Routing
+
+MESSAGES = Operation.MESSAGES
 
 
 def entry(
@@ -55,50 +58,50 @@ def test_ones_own_comes_first_then_granted_ones_by_name() -> None:
         entry("a/own", "m"),
         entry("d/aaa", "m"),
     )
-    assert to(table.resolve("a", "m")) == "a/own"
-    assert to(table.resolve("a", "m", "zeta")) == "b/zeta"
-    assert to(table.resolve("a", "m", "b/zeta")) == "b/zeta"
-    assert to(table.resolve("x", "m")) == "c/alpha"
-    assert to(table.resolve("b", "m")) == "b/zeta"
+    assert to(table.resolve("a", "m", MESSAGES)) == "a/own"
+    assert to(table.resolve("a", "m", MESSAGES, "zeta")) == "b/zeta"
+    assert to(table.resolve("a", "m", MESSAGES, "b/zeta")) == "b/zeta"
+    assert to(table.resolve("x", "m", MESSAGES)) == "c/alpha"
+    assert to(table.resolve("b", "m", MESSAGES)) == "b/zeta"
 
 
 def test_a_hint_never_opens_what_is_not_granted() -> None:
     table = routing(entry("a/own", "m"), entry("d/secret-name", "m", "n"))
-    refused = to(table.resolve("a", "m", "d/secret-name"))
+    refused = to(table.resolve("a", "m", MESSAGES, "d/secret-name"))
     assert refused.startswith("404")
     assert refused.count("secret-name") == 1  # the caller's own words
     assert "a/own" in refused
-    assert "secret-name" not in to(table.resolve("a", "n"))
+    assert "secret-name" not in to(table.resolve("a", "n", MESSAGES))
 
 
 def test_unknown_models_list_what_the_caller_may_use_bounded() -> None:
     table = routing(entry("a/own", *[f"m{i:02}" for i in range(30)]), entry("d/other", "hidden"))
-    refused = to(table.resolve("a", "x"))
+    refused = to(table.resolve("a", "x", MESSAGES))
     assert "m00" in refused
     assert "and 10 more" in refused
     assert "hidden" not in refused
-    assert "no LLMProvider serves" in to(table.resolve("z", "x"))
+    assert "no LLMProvider serves" in to(table.resolve("z", "x", MESSAGES))
 
 
 def test_aliases_lead_to_their_model_and_are_not_listed() -> None:
     table = routing(entry("a/own", "model", aliases=("m", "latest")))
-    found = table.resolve("a", "latest")
+    found = table.resolve("a", "latest", MESSAGES)
     assert isinstance(found, Route)
     assert (found.model.name, found.asked) == ("model", "latest")
-    assert table.models("a") == ("model",)
+    assert table.models("a", MESSAGES) == ("model",)
 
 
 def test_a_provider_without_a_stable_form_is_not_there() -> None:
     hidden = entry("a/new", "m").model_copy(update={"stable": None})
     table = routing(hidden)
-    assert to(table.resolve("a", "m")).startswith("404")
-    assert table.models("a") == ()
+    assert to(table.resolve("a", "m", MESSAGES)).startswith("404")
+    assert table.models("a", MESSAGES) == ()
 
 
 def test_one_bad_endpoint_does_not_stop_the_others() -> None:
     table = routing(entry("a/bad", "x", endpoint="https://host:99999999"), entry("a/good", "m"))
-    assert to(table.resolve("a", "m")) == "a/good"
-    found = table.resolve("a", "x")
+    assert to(table.resolve("a", "m", MESSAGES)) == "a/good"
+    found = table.resolve("a", "x", MESSAGES)
     assert isinstance(found, Route)
     assert found.provider.forbidden is not None
 
@@ -138,11 +141,11 @@ def test_an_overlay_has_exactly_its_own_policys_candidates() -> None:
         entry("a/three", "o"),
     )
     gate, other = table.overlays["a/gate"], table.overlays["a/other"]
-    assert to(gate.resolve("a", "new")) == "a/one"
-    assert to(gate.resolve("a", "newer")).startswith("404")
-    assert to(other.resolve("a", "new")).startswith("404")
-    assert to(table.resolve("a", "new")).startswith("404")
-    assert gate.models("a") == ("m", "n", "new", "o")
+    assert to(gate.resolve("a", "new", MESSAGES)) == "a/one"
+    assert to(gate.resolve("a", "newer", MESSAGES)).startswith("404")
+    assert to(other.resolve("a", "new", MESSAGES)).startswith("404")
+    assert to(table.resolve("a", "new", MESSAGES)).startswith("404")
+    assert gate.models("a", MESSAGES) == ("m", "n", "new", "o")
     assert gate.providers["a/three"] is table.providers["a/three"]
     assert gate.providers["a/two"] is table.providers["a/two"]
     assert gate.providers["a/one"] is not table.providers["a/one"]
@@ -156,8 +159,8 @@ def test_a_candidate_that_changes_nothing_makes_no_overlay() -> None:
 def test_a_candidate_may_grant_and_withdraw() -> None:
     table = routing(guarded(entry("a/one", "m", grants=("b",)), entry("a/one", "m", grants=("c",))))
     overlay = table.overlays["a/gate"]
-    assert [to(table.resolve(namespace, "m"))[:5] for namespace in "abc"] == ["a/one", "a/one", "404 m"]
-    assert [to(overlay.resolve(namespace, "m"))[:5] for namespace in "abc"] == ["a/one", "404 m", "a/one"]
+    assert [to(table.resolve(namespace, "m", MESSAGES))[:5] for namespace in "abc"] == ["a/one", "a/one", "404 m"]
+    assert [to(overlay.resolve(namespace, "m", MESSAGES))[:5] for namespace in "abc"] == ["a/one", "404 m", "a/one"]
 
 
 def test_the_accounts_of_a_policy_are_candidates_in_its_overlay_only() -> None:

@@ -7,8 +7,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from headgate_api.reasons import AuthMode, SkipReason
 from headgate_dev.emulator import Emulator
-from headgate_proxy.anthropic.usage import ResponseFacts, Usage
 from headgate_proxy.edge.ports import Outcome
+from headgate_proxy.protocols.facts import ResponseFacts, Usage
 from headgate_proxy.selection.states import Exhausted, Fallback, Skipped
 from headgate_proxy.telemetry.exporting import client_trace_config
 

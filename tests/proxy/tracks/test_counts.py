@@ -9,8 +9,8 @@ from headgate_api.clock import ManualClock
 from headgate_api.report import TTFT_BASE, TrackCounts
 from headgate_api.resources import Model
 from headgate_api.snapshot import Head, Split
-from headgate_proxy.anthropic.usage import ResponseFacts, Usage
 from headgate_proxy.edge.ports import Outcome
+from headgate_proxy.protocols.facts import ResponseFacts, Usage
 from headgate_proxy.tracks.counts import RolloutCounts, bucket_of
 from headgate_proxy.tracks.decide import Decision, Track, TrackReason
 from headgate_proxy.tracks.wire import Notes
@@ -62,7 +62,7 @@ def test_a_client_that_left_is_not_counted(world: World) -> None:
 def test_the_first_token_is_timed_also_where_its_event_is_cut_in_two(world: World) -> None:
     tally = world.tally()
     fed: list[bytes] = []
-    feed = tally.watching(fed.append)
+    feed = tally.watching(fed.append, b"content_block_delta")
     pieces = [
         b"event: message_start\n\n",
         b"event: content_",

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from headgate_api.resources.proxyfleet import Allowances, CallerTokens, Limits
 from headgate_api.snapshot import FleetSettings, ProviderEntry, ProviderForm, Snapshot, Split
+from headgate_proxy.protocols.operation import Operation
 from headgate_proxy.routing.provider import Route
 from headgate_proxy.routing.routing import Routing
 from headgate_proxy.tracks.governing import governing, seen, visible
@@ -18,6 +19,8 @@ FLEET = FleetSettings(
     jwks={},
 )
 TESTER = "system:serviceaccount:a:tester"
+
+MESSAGES = Operation.MESSAGES
 
 
 def form(revision: str, models: list[str], grants: list[str]) -> ProviderForm:
@@ -56,18 +59,18 @@ def test_the_first_policy_by_name_that_makes_a_difference_governs() -> None:
     rollouts = {"a/zeta": split(), "a/alpha": split(), "a/gone": split()}
 
     def policy(model: str) -> str | None:
-        found = governing(table, rollouts, "a", model, None, table.resolve("a", model))
+        found = governing(table, rollouts, "a", model, MESSAGES, None, table.resolve("a", model, MESSAGES))
         return None if found is None else found.policy
 
     assert [policy(model) for model in ("m", "n", "unknown")] == ["a/zeta", "a/alpha", None]
-    assert governing(table, {"a/alpha": split()}, "a", "m", None, table.resolve("a", "m")) is None
+    assert governing(table, {"a/alpha": split()}, "a", "m", MESSAGES, None, table.resolve("a", "m", MESSAGES)) is None
 
 
 def test_an_image_governs_whatever_is_asked() -> None:
     table = routing(entry("a/one", form("r1", ["m"], [])))
     for model in ("m", "unknown"):
-        stable = table.resolve("a", model)
-        found = governing(table, {"a/image": split(lane="Image")}, "a", model, None, stable)
+        stable = table.resolve("a", model, MESSAGES)
+        found = governing(table, {"a/image": split(lane="Image")}, "a", model, MESSAGES, None, stable)
         assert found is not None
         assert found.candidate is stable
 
@@ -93,10 +96,10 @@ def test_only_the_governing_policys_candidates_ever_answer(
     found: list[ProviderEntry], namespace: str, model: str
 ) -> None:
     table = routing(*found)
-    stable = table.resolve(namespace, model)
+    stable = table.resolve(namespace, model, MESSAGES)
     assert not (isinstance(stable, Route) and "candidate" in stable.provider.revision)
     rollouts = {"p/x": split(), "p/y": split()}
-    governed = governing(table, rollouts, namespace, model, None, stable)
+    governed = governing(table, rollouts, namespace, model, MESSAGES, None, stable)
     if governed is None or not isinstance(governed.candidate, Route):
         return
     revision = governed.candidate.provider.revision
@@ -109,7 +112,7 @@ def test_testers_are_shown_what_they_would_get_and_others_what_stable_serves(
 ) -> None:
     table = routing(*found)
     rollouts = {"p/x": split(), "p/y": split(testers=())}
-    assert visible(table, rollouts, namespace, "somebody") == table.models(namespace)
-    shown = visible(table, rollouts, namespace, TESTER)
+    assert visible(table, rollouts, namespace, "somebody", MESSAGES) == table.models(namespace, MESSAGES)
+    shown = visible(table, rollouts, namespace, TESTER, MESSAGES)
     for model in ("m", "n", "o"):
-        assert (model in shown) == isinstance(seen(table, rollouts, namespace, TESTER, model), Route)
+        assert (model in shown) == isinstance(seen(table, rollouts, namespace, TESTER, model, MESSAGES), Route)

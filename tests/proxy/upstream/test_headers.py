@@ -1,5 +1,6 @@
 """Nothing of one mode survives into the next, no credential of a caller leaves, and no beta is lost."""
 
+import functools
 import string
 
 import pytest
@@ -7,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate_api.secret import Secret
-from headgate_proxy.upstream.request_headers import upstream_headers
+from headgate_proxy.upstream.request_headers import upstream_headers as any_headers
 from headgate_proxy.upstream.response_headers import client_headers
 from headgate_proxy.upstream.sensitive import may_go_upstream
 
+upstream_headers = functools.partial(any_headers, account=None, beta_header="anthropic-beta")
 names = st.sampled_from(
     [
         "Authorization",

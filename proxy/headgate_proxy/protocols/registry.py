@@ -1,0 +1,10 @@
+"""Every protocol that is spoken here: the one list of them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from headgate_proxy.anthropic.dialect import ANTHROPIC
+from headgate_proxy.protocols.dialect import Dialect
+
+DIALECTS: Final[Mapping[str, Dialect]] = {dialect.protocol: dialect for dialect in (ANTHROPIC,)}
+"""By ``spec.protocol`` of the providers that speak it."""
