@@ -12,6 +12,7 @@ from pathlib import Path
 from headgate_dev.emulator.anthropic.vendor import Anthropic
 from headgate_dev.emulator.credentials import Credentials, TokenState
 from headgate_dev.emulator.oauth import Client, OAuthServer, WithOAuth
+from headgate_dev.emulator.plans import Plan
 from headgate_dev.emulator.server import Emulator
 from headgate_dev.emulator.tls import throwaway_tls
 
@@ -22,7 +23,8 @@ def load(state: Path) -> Credentials:
         return Credentials()
     kept = json.loads(state.read_text())
     tokens = {token: TokenState(value) for token, value in kept.get("oauth_tokens", {}).items()}
-    return Credentials(set(kept.get("api_keys", ())), tokens, kept.get("revoked_status", 403))
+    plans = {token: Plan.model_validate(value) for token, value in kept.get("plans", {}).items()}
+    return Credentials(set(kept.get("api_keys", ())), tokens, kept.get("revoked_status", 403), plans)
 
 
 async def serve(options: argparse.Namespace) -> None:
