@@ -50,11 +50,13 @@ class Together:
 
 
 def _api(call: Call) -> str:
-    """Return whose API ``call`` is for; both Anthropic and OpenAI have ``/v1/models``, told apart by Anthropic's headers."""
+    """Return whose API ``call`` is for; ``/v1/models`` they all have, told apart by the headers that only one of them knows."""
     if call.path.startswith("/v1beta/"):
         return "gemini"
     if call.path.startswith(_OPENAI_PATHS):
         return "openai"
-    if call.path.startswith(_MODELS) and not {"anthropic-version", "x-api-key"} & call.headers.keys():
-        return "openai"
-    return "anthropic"
+    if not call.path.startswith(_MODELS):
+        return "anthropic"
+    if {"anthropic-version", "x-api-key"} & call.headers.keys():
+        return "anthropic"
+    return "gemini" if call.method == "POST" or "x-goog-api-key" in call.headers or "key" in call.query else "openai"
