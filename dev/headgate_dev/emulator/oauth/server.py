@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl, unquote_plus, urlencode
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 from headgate_dev.emulator.credentials import Credentials
 from headgate_dev.emulator.oauth.codes import DEVICE_SECONDS, Codes
@@ -30,7 +30,10 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True)
 class Client:
-    """A registered client. ``secret`` None: a public client, which has to use PKCE."""
+    """A registered client. ``secret`` None: a public client, which has to use PKCE.
+
+    A redirect URI that is only a path (``/oauth/code/callback``) is one on the vendor's own origin, whichever that is.
+    """
 
     id: str
     secret: str | None = None
@@ -89,7 +92,7 @@ class OAuthServer:
         if client is None:
             raise OAuthRefused("invalid_client", "client_id is unknown")
         target = query.get("redirect_uri", "")
-        if target not in client.redirect_uris:
+        if target not in client.redirect_uris and urlsplit(target).path not in client.redirect_uris:
             raise OAuthRefused("invalid_request", "redirect_uri is not registered for this client")
         if query.get("response_type") != "code":
             raise OAuthRefused("unsupported_response_type", "response_type must be code")
