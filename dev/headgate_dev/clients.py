@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 
 _PINS = Path(__file__).parents[2] / "tests" / "clients"
-_CLAUDE_CODE = "@anthropic-ai/claude-code"
 _INSTALL_SECONDS = 600
 
 
@@ -28,21 +27,31 @@ def claude_code() -> Path:
 
     Raises ClientUnavailable when node or npm is missing or the installation fails.
     """
-    manifest = _PINS / "package.json"
+    return _client("claude-code", "@anthropic-ai/claude-code", "claude")
+
+
+def codex() -> Path:
+    """Return the ``codex`` executable, likewise."""
+    return _client("codex", "@openai/codex", "codex")
+
+
+def _client(name: str, package: str, command: str) -> Path:
+    pins = _PINS / name
+    manifest = pins / "package.json"
     if not manifest.exists():
-        raise ClientUnavailable("tests/clients/package.json not found: run from a checkout of Headgate")
-    version = json.loads(manifest.read_text())["dependencies"][_CLAUDE_CODE]
-    folder = cache_folder() / f"claude-code-{version}"
-    executable = folder / "node_modules" / ".bin" / "claude"
+        raise ClientUnavailable(f"tests/clients/{name}/package.json not found: run from a checkout of Headgate")
+    version = json.loads(manifest.read_text())["dependencies"][package]
+    folder = cache_folder() / f"{name}-{version}"
+    executable = folder / "node_modules" / ".bin" / command
     if not executable.exists():
-        _install(folder)
+        _install(pins, folder)
     if not executable.exists():
-        raise ClientUnavailable(f"npm installed {_CLAUDE_CODE} {version} without its executable; remove {folder}")
+        raise ClientUnavailable(f"npm installed {package} {version} without its executable; remove {folder}")
     return executable
 
 
-def _install(folder: Path) -> None:
-    """Install the pinned packages at ``folder``: aside first, then renamed, so that no half of it is ever found."""
+def _install(pins: Path, folder: Path) -> None:
+    """Install the packages pinned in ``pins`` at ``folder``: aside first, then renamed, so that no half of it is ever found."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         raise ClientUnavailable("node/npm not found")
@@ -51,7 +60,7 @@ def _install(folder: Path) -> None:
         aside = Path(temporary) / "install"
         aside.mkdir()
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(_PINS / name, aside)
+            shutil.copy(pins / name, aside)
         command = [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
         try:
             done = subprocess.run(

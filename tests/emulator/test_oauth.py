@@ -12,10 +12,11 @@ import aiohttp
 import pytest
 
 from headgate_api.clock import ManualClock
-from headgate_dev.emulator import Emulator, Fault, FaultKind, TokenState
+from headgate_dev.emulator import Emulator, Fault, FaultKind, Plan, TokenState, Window
 from headgate_dev.emulator.anthropic.vendor import Anthropic
 from headgate_dev.emulator.oauth import Client, Consent, Dialect, OAuthServer, WithOAuth, refreshes_at_once
 from headgate_dev.emulator.oauth.codes import s256
+from headgate_dev.emulator.oauth.identity import account_of
 from headgate_dev.emulator.oauth.server import DEVICE_GRANT
 
 CLIENT = "emulated-client"
@@ -164,6 +165,54 @@ async def test_openai_has_words_of_its_own(site: Site) -> None:
     assert (await site.refresh("unknown"))[1]["error"]["code"] == "refresh_token_invalidated"
 
 
+@pytest.mark.parametrize("site", [{"dialect": Dialect.OPENAI}], indirect=True)
+async def test_openais_tokens_name_the_account(site: Site) -> None:
+    first = await site.sign_in()
+    _, second = await site.refresh(first["refresh_token"])
+    tokens = [first["id_token"], first["access_token"], second["id_token"], second["access_token"]]
+    assert {account_of(token) for token in tokens} == {"emulated-account-1"}
+    assert len(set(tokens)) == 4
+    assert account_of((await site.sign_in())["id_token"]) == "emulated-account-2"
+
+
+@pytest.mark.parametrize("site", [{"dialect": Dialect.OPENAI}], indirect=True)
+async def test_openais_device_flow_ends_in_a_code(site: Site) -> None:
+    async with site.http.post("/api/accounts/deviceauth/usercode", json={"client_id": CLIENT}) as answer:
+        device = await answer.json()
+
+    async def poll() -> tuple[int, dict[str, Any]]:
+        given = {name: device[name] for name in ("device_auth_id", "user_code")}
+        async with site.http.post("/api/accounts/deviceauth/token", json=given) as answer:
+            return answer.status, await answer.json()
+
+    assert int(device["interval"]) > 0
+    assert (await poll())[0] == 403
+    await (
+        await site.http.get("/codex/device", params={"user_code": device["user_code"], "decision": "allowed"})
+    ).read()
+    status, given = await poll()
+    assert status == 200
+    redirect = f"{site.emulator.url}/deviceauth/callback"
+    code, verifier = given["authorization_code"], given["code_verifier"]
+    assert (await site.redeem(code, redirect_uri=redirect, code_verifier=verifier))[0] == 200
+    assert (await poll())[0] == 404
+
+
+@pytest.mark.parametrize("site", [{"dialect": Dialect.GOOGLE}], indirect=True)
+async def test_google_says_who_signed_in_to_who_asked_for_openid(site: Site) -> None:
+    assert "id_token" not in await site.sign_in()
+    code = (await site.authorize(scope="openid email"))["code"]
+    assert (await site.redeem(code))[1]["id_token"].count(".") == 2
+
+
+async def test_what_a_plan_has_used_stays_with_the_account_over_a_refresh(site: Site) -> None:
+    first = await site.sign_in()
+    plan = Plan(five_hours=Window(used_percent=91))
+    site.emulator.credentials.plans[first["access_token"]] = plan
+    _, second = await site.refresh(first["refresh_token"])
+    assert site.emulator.credentials.plan(second["access_token"]) == plan
+
+
 @pytest.mark.parametrize("site", [{"dialect": Dialect.GOOGLE}], indirect=True)
 async def test_google_keeps_the_refresh_token(site: Site) -> None:
     first = await site.sign_in()
@@ -261,6 +310,8 @@ async def test_other_processes_decide_for_people_and_read_what_was_asked(site: S
         shown = await answer.json()
     assert [call["grant_type"] for call in shown["calls"]] == ["authorization_code", "refresh_token"]
     assert shown["refreshes_at_once"] == 1
+    assert [(grant["grant"], grant["revoked"]) for grant in shown["grants"]] == [(1, False)]
+    assert shown["grants"][0]["access_token"] in site.emulator.oauth_tokens
     change = {"consent": "Deny", "lifetime_seconds": 60, "revoke": [1]}
     async with site.http.post("/_emulator/oauth", json=change) as answer:
         assert answer.status == 204

@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate_dev.emulator.anthropic.reply import compose, split_json
-from headgate_dev.emulator.anthropic.script import sample_input
+from headgate_dev.emulator.anthropic.reply import compose
+from headgate_dev.emulator.pieces import split_json
+from headgate_dev.emulator.script import sample_input
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -41,7 +42,7 @@ def test_sample_input_has_what_the_schema_requires() -> None:
         },
         "required": ["mode", "many", "inner"],
     }
-    assert sample_input({"input_schema": schema}) == {"mode": "fast", "many": [True], "inner": {"n": 3}}
+    assert sample_input(schema) == {"mode": "fast", "many": [True], "inner": {"n": 3}}
 
 
 def _request(prompt: str, **more: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Any
 import aiohttp
 import pytest
 from anthropic.types import Message, MessageTokensCount, ModelInfo, RawMessageStreamEvent
-from pydantic import BaseModel, TypeAdapter
+
+from .shapes import checked
 
 MODEL = "claude-sonnet-4-6"
 TOOLS = [
@@ -32,24 +33,6 @@ REQUESTS: dict[str, dict[str, Any]] = {
 def body(case: str, **more: Any) -> dict[str, Any]:
     plain = {"model": MODEL, "max_tokens": 500, "messages": [{"role": "user", "content": "hello there"}]}
     return {**plain, **REQUESTS[case], **more}
-
-
-def unknown_fields(value: object, where: str = "$") -> list[str]:
-    """Return the fields of SDK models that the SDK has no name for (it would keep them silently)."""
-    if isinstance(value, BaseModel):
-        found = [f"{where}.{name}" for name in value.model_extra or ()]
-        return found + [
-            bad for name in type(value).model_fields for bad in unknown_fields(getattr(value, name), f"{where}.{name}")
-        ]
-    if isinstance(value, list):
-        return [bad for index, item in enumerate(value) for bad in unknown_fields(item, f"{where}[{index}]")]
-    return []
-
-
-def checked(kind: Any, raw: bytes) -> Any:
-    value = TypeAdapter(kind).validate_json(raw, strict=True)
-    assert unknown_fields(value) == []
-    return value
 
 
 def sse(raw: bytes) -> list[dict[str, Any]]:

@@ -9,11 +9,13 @@ import json
 import signal
 from pathlib import Path
 
-from headgate_dev.emulator.anthropic.vendor import Anthropic
 from headgate_dev.emulator.credentials import Credentials, TokenState
-from headgate_dev.emulator.oauth import Client, OAuthServer, WithOAuth
+from headgate_dev.emulator.oauth import Client
+from headgate_dev.emulator.oauth.vendor import SHOW_CODE
+from headgate_dev.emulator.plans import Plan
 from headgate_dev.emulator.server import Emulator
 from headgate_dev.emulator.tls import throwaway_tls
+from headgate_dev.emulator.vendors import NAMES, vendor
 
 
 def load(state: Path) -> Credentials:
@@ -22,12 +24,14 @@ def load(state: Path) -> Credentials:
         return Credentials()
     kept = json.loads(state.read_text())
     tokens = {token: TokenState(value) for token, value in kept.get("oauth_tokens", {}).items()}
-    return Credentials(set(kept.get("api_keys", ())), tokens, kept.get("revoked_status", 403))
+    plans = {token: Plan.model_validate(value) for token, value in kept.get("plans", {}).items()}
+    return Credentials(set(kept.get("api_keys", ())), tokens, kept.get("revoked_status", 403), plans)
 
 
 async def serve(options: argparse.Namespace) -> None:
     """Run until a signal asks to end."""
     state: Path | None = options.state
+    names = NAMES if "all" in options.vendor else tuple(dict.fromkeys(options.vendor))
     credentials = load(state) if state else Credentials()
 
     def keep() -> None:
@@ -44,7 +48,7 @@ async def serve(options: argparse.Namespace) -> None:
         host=options.host,
         port=options.port,
         event_delay=options.event_delay,
-        vendor=WithOAuth(Anthropic(), OAuthServer(*options.oauth_client)) if options.oauth_client else None,
+        vendor=vendor(names, clients(options.oauth_client, names[0])),
         tls=throwaway_tls(tuple(options.tls_name)) if options.tls else None,
         on_change=keep,
     ) as emulator:
@@ -53,16 +57,28 @@ async def serve(options: argparse.Namespace) -> None:
         await ended.wait()
 
 
-def _client(text: str) -> Client:
-    name, _, redirect_uri = text.partition("=")
-    return Client(name, redirect_uris=(redirect_uri,) if redirect_uri else ())
+def clients(given: list[str], default: str) -> dict[str, list[Client]]:
+    """Return the OAuth clients of each vendor from ``[VENDOR:]ID=REDIRECT_URI`` (``default``: the vendor when none is named)."""
+    found: dict[str, list[Client]] = {}
+    for text in given:
+        name, _, redirect_uri = text.partition("=")
+        named, colon, client_id = name.partition(":")
+        owner, client_id = (named, client_id) if colon and named in NAMES else (default, name)
+        found.setdefault(owner, []).append(Client(client_id, redirect_uris=(redirect_uri or SHOW_CODE,)))
+    return found
 
 
 def main() -> None:
     """Parse the command line and serve."""
-    parser = argparse.ArgumentParser(prog="python -m headgate_dev.emulator", description="Emulate an LLM vendor.")
+    parser = argparse.ArgumentParser(prog="python -m headgate_dev.emulator", description="Emulate LLM vendors.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port on that address; 0 takes a free one")
+    parser.add_argument(
+        "--vendor",
+        action="append",
+        choices=(*NAMES, "all"),
+        help="whom to emulate (default: anthropic); several share one address, told apart by path; may be repeated",
+    )
     parser.add_argument("--state", type=Path, help="file that keeps the credentials over a restart")
     parser.add_argument("--api-key", action="append", default=[], help="an API key to accept; may be repeated")
     parser.add_argument(
@@ -72,9 +88,9 @@ def main() -> None:
         "--oauth-client",
         action="append",
         default=[],
-        type=_client,
-        metavar="ID=REDIRECT_URI",
-        help="sign people in for this public client; may be repeated",
+        metavar="[VENDOR:]ID[=REDIRECT_URI]",
+        help="sign people in for this public client; without a redirect URI it comes back to the page that shows the "
+        "code to paste, /oauth/code/callback; may be repeated",
     )
     parser.add_argument("--event-delay", type=float, default=0.0, help="seconds before each event of a stream")
     parser.add_argument("--tls", action="store_true", help="speak HTTPS with a throw-away certificate authority")
@@ -84,6 +100,7 @@ def main() -> None:
         help="a name its certificate is for (default: localhost and 127.0.0.1); repeatable",
     )
     options = parser.parse_args()
+    options.vendor = options.vendor or ["anthropic"]
     options.tls_name = options.tls_name or ["localhost", "127.0.0.1"]
     asyncio.run(serve(options))
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from headgate_dev.emulator.credentials import TokenState
 from headgate_dev.emulator.faults import Fault
+from headgate_dev.emulator.plans import Plan
 
 if TYPE_CHECKING:
     from headgate_dev.emulator.server import Emulator
@@ -15,13 +16,18 @@ _MAX_WAIT_SECONDS = 60.0
 
 
 class CredentialsChange(BaseModel):
-    """The body of ``POST /_emulator/tokens``: keys to add or drop, tokens to set to a state (None: forget)."""
+    """The body of ``POST /_emulator/tokens``: keys to add or drop, tokens to set to a state (None: forget).
+
+    ``plans``: how much of its plan each token's account has used, e.g. ``{"TOKEN": {"five_hours": {"used_percent": 91,
+    "resets_at": "2026-11-26T12:00:00Z"}}}`` (None: back to a quarter).
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     add_api_keys: list[str] = Field(default_factory=list)
     remove_api_keys: list[str] = Field(default_factory=list)
     oauth_tokens: dict[str, TokenState | None] = Field(default_factory=dict)
+    plans: dict[str, Plan | None] = Field(default_factory=dict)
     revoked_status: Annotated[Literal[401, 403] | None, Field()] = None
 
 
@@ -103,6 +109,11 @@ class _Control:
                 credentials.oauth_tokens.pop(token, None)
             else:
                 credentials.oauth_tokens[token] = state
+        for token, plan in change.plans.items():
+            if plan is None:
+                credentials.plans.pop(token, None)
+            else:
+                credentials.plans[token] = plan
         if change.revoked_status is not None:
             credentials.revoked_status = change.revoked_status
         self._emulator.on_change()

@@ -8,18 +8,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class FaultKind(StrEnum):
-    """Everything that can go wrong at a vendor; the comment says how it shows."""
+    """Everything that can go wrong at a vendor; the comment says how it shows, in each vendor's own words."""
 
-    UNAUTHORIZED = "Unauthorized"  # 401 authentication_error
-    OAUTH_EXPIRED = "OAuthExpired"  # 401 authentication_error, "OAuth token has expired"
-    OAUTH_REVOKED = "OAuthRevoked"  # 403 permission_error (or `status`) naming OAuth and revoked
+    UNAUTHORIZED = "Unauthorized"  # 401: the credential is unknown (Gemini: 400 for a key)
+    OAUTH_EXPIRED = "OAuthExpired"  # 401: the OAuth token has expired
+    OAUTH_REVOKED = "OAuthRevoked"  # revoked: Anthropic 403 (or `status`) naming OAuth and revoked, the others 401
     OAUTH_UNSUPPORTED = "OAuthUnsupported"  # 403, a configuration error: no refresh helps
-    RATE_LIMITED = "RateLimited"  # 429 with retry-after (`seconds`) and rejected limit windows
+    SUSPENDED = "Suspended"  # the organisation or account is disabled, for good: no refresh and no waiting helps
+    RATE_LIMITED = (
+        "RateLimited"  # 429 until `seconds` have passed, with rejected limit windows where the vendor has them
+    )
+    QUOTA_EXHAUSTED = "QuotaExhausted"  # the money is gone: waiting does not help
     OAUTH_ERROR = "OAuthError"  # the token endpoint refuses with the error `message` (`status`, 400 by default)
-    OVERLOADED = "Overloaded"  # 529 overloaded_error
-    SERVER_ERROR = "ServerError"  # 500 api_error
+    OVERLOADED = "Overloaded"  # 529 (Anthropic) or 503: too much to do
+    SERVER_ERROR = "ServerError"  # 500
     BAD_GATEWAY = "BadGateway"  # 502 with an HTML page, as a load balancer answers
-    STREAM_ERROR = "StreamError"  # an `error` event after `after_events`, then a clean end
+    STREAM_ERROR = "StreamError"  # the vendor's error event after `after_events`, then a clean end
     CUT_BEFORE_HEADERS = "CutBeforeHeaders"  # the connection closes without an answer
     CUT = "Cut"  # the connection closes after `after_events`
     CUT_MID_EVENT = "CutMidEvent"  # ... in the middle of the event that follows

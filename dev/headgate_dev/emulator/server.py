@@ -16,8 +16,10 @@ from headgate_dev.emulator.faults import Fault, FaultKind, FaultPlan
 from headgate_dev.emulator.holds import Holds
 from headgate_dev.emulator.journal import Journal, RecordedRequest
 from headgate_dev.emulator.oauth.control import OAuthControl
+from headgate_dev.emulator.oauth.federation_control import FederationControl
 from headgate_dev.emulator.oauth.vendor import WithOAuth
 from headgate_dev.emulator.tls import ServerTLS
+from headgate_dev.emulator.together import Together
 from headgate_dev.emulator.vendor import MAX_BODY_BYTES, Call, Vendor
 
 _MAX_HEADER_BYTES = 256 * 1024
@@ -85,10 +87,17 @@ class Emulator:
 
     @property
     def control_routes(self) -> list[web.RouteDef]:
-        """Return what the control API offers for the vendor's own sign-in, where it has one."""
-        if not isinstance(self._vendor, WithOAuth):
-            return []
-        return OAuthControl(self._vendor.oauth, self.credentials, self.requests).routes()
+        """Return what the control API offers for the vendor's own sign-in, where it has one; a Together has one per member."""
+        members = self._vendor.members if isinstance(self._vendor, Together) else {"": self._vendor}
+        routes: list[web.RouteDef] = []
+        for name, member in members.items():
+            if not isinstance(member, WithOAuth):
+                continue
+            prefix = f"/{name}" if name else ""
+            routes += OAuthControl(member.oauth, self.credentials, self.requests, prefix).routes()
+            if member.federation is not None:
+                routes += FederationControl(member.federation, prefix).routes()
+        return routes
 
     @property
     def pending_faults(self) -> list[dict[str, object]]:
@@ -188,7 +197,7 @@ class Emulator:
     async def _exchange(self, request: web.Request, record: RecordedRequest) -> web.StreamResponse:
         record.body, oversized = await _read(request)
         headers = {name.lower(): value for name, value in reversed(record.headers)}
-        if who := self.credentials.identify(headers):
+        if who := self.credentials.identify(headers, dict(request.query)):
             record.credential_kind, record.credential = who
         call = Call(
             number=record.number,

@@ -4,9 +4,8 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import Any
 
-JsonObject = dict[str, Any]
+from headgate_dev.emulator.script import JsonObject
 
 _REQUIRED: dict[str, dict[str, type | tuple[type, ...]]] = {
     "text": {"text": str},

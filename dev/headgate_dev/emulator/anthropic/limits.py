@@ -1,17 +1,17 @@
-"""Rate-limit headers: per-minute limits for API keys, the unified plan windows for OAuth tokens.
+"""Rate-limit headers: per-minute limits for API keys, the unified plan windows for OAuth tokens, and the plan's usage page.
 
-Names and forms: Anthropic API docs, "Rate limits"; the unified ones as clients of plans read them.
+Names and forms: Anthropic API docs, "Rate limits"; the unified ones and ``/api/oauth/usage`` as clients of plans read them.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from headgate_api.clock import rfc3339
+from headgate_dev.emulator.plans import PlanReading, Reading
 from headgate_dev.emulator.vendor import Headers
 
 _PER_MINUTE = {"requests": 4_000, "tokens": 2_400_000, "input-tokens": 2_000_000, "output-tokens": 400_000}
-_FIVE_HOURS = timedelta(hours=5)
-_SEVEN_DAYS = timedelta(days=7)
-_ORIGIN = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+_WARNS_FROM = 90.0
 
 
 def for_api_key(now: datetime, used: dict[str, int], reset: datetime | None = None) -> Headers:
@@ -28,27 +28,50 @@ def for_api_key(now: datetime, used: dict[str, int], reset: datetime | None = No
     return tuple(headers)
 
 
-def for_oauth(now: datetime, *, rejected: bool = False, reset: datetime | None = None) -> Headers:
-    """Return the unified headers; resets are epoch seconds; ``rejected`` says the five-hour window is used up."""
-    five_hours, seven_days = reset or _next(now, _FIVE_HOURS), _next(now, _SEVEN_DAYS)
-    status = "rejected" if rejected else "allowed"
+def for_oauth(plan: PlanReading) -> Headers:
+    """Return the unified headers: resets are epoch seconds, utilisations fractions of one."""
+    binding = plan.binding
     return (
-        ("anthropic-ratelimit-unified-status", status),
-        ("anthropic-ratelimit-unified-reset", _epoch(five_hours)),
-        ("anthropic-ratelimit-unified-representative-claim", "five_hour"),
-        ("anthropic-ratelimit-unified-5h-status", status),
-        ("anthropic-ratelimit-unified-5h-reset", _epoch(five_hours)),
-        ("anthropic-ratelimit-unified-5h-utilization", "1.0" if rejected else "0.25"),
-        ("anthropic-ratelimit-unified-7d-status", "allowed"),
-        ("anthropic-ratelimit-unified-7d-reset", _epoch(seven_days)),
-        ("anthropic-ratelimit-unified-7d-utilization", "0.1"),
+        ("anthropic-ratelimit-unified-status", _status(binding)),
+        ("anthropic-ratelimit-unified-reset", _epoch(binding.resets_at)),
+        (
+            "anthropic-ratelimit-unified-representative-claim",
+            "five_hour" if binding is plan.five_hours else "seven_day",
+        ),
+        *_window("5h", plan.five_hours),
+        *_window("7d", plan.seven_days),
         ("anthropic-ratelimit-unified-overage-status", "rejected"),
         ("anthropic-ratelimit-unified-overage-disabled-reason", "org_level_disabled"),
     )
 
 
-def _next(now: datetime, window: timedelta) -> datetime:
-    return now + window - (now - _ORIGIN) % window
+def usage_page(plan: PlanReading) -> dict[str, Any]:
+    """Return what ``GET /api/oauth/usage`` answers: utilisations in percent, resets in RFC 3339."""
+    return {
+        "five_hour": _usage(plan.five_hours),
+        "seven_day": _usage(plan.seven_days),
+        "seven_day_oauth_apps": None,
+        "seven_day_opus": None,
+        "extra_usage": {"is_enabled": False, "monthly_limit": None, "used_credits": None, "utilization": None},
+    }
+
+
+def _usage(window: Reading) -> dict[str, Any]:
+    return {"utilization": window.used_percent, "resets_at": window.resets_at.isoformat()}
+
+
+def _window(name: str, window: Reading) -> Headers:
+    return (
+        (f"anthropic-ratelimit-unified-{name}-status", _status(window)),
+        (f"anthropic-ratelimit-unified-{name}-reset", _epoch(window.resets_at)),
+        (f"anthropic-ratelimit-unified-{name}-utilization", str(window.used_percent / 100)),
+    )
+
+
+def _status(window: Reading) -> str:
+    if window.full:
+        return "rejected"
+    return "allowed_warning" if window.used_percent >= _WARNS_FROM else "allowed"
 
 
 def _epoch(moment: datetime) -> str:

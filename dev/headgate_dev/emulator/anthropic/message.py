@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from headgate_dev.emulator.anthropic.blocks import JsonObject
 from headgate_dev.emulator.anthropic.reply import Reply
 from headgate_dev.emulator.anthropic.usage import InputUsage
+from headgate_dev.emulator.script import JsonObject
 
 
 def whole(message_id: str, model: str, reply: Reply, usage: InputUsage) -> JsonObject:

@@ -6,25 +6,24 @@ from datetime import timedelta
 from headgate_dev.emulator.anthropic import auth, limits
 from headgate_dev.emulator.anthropic.errors import RefusedError, refusal_answer
 from headgate_dev.emulator.faults import Fault, FaultKind
+from headgate_dev.emulator.plans import Plan
+from headgate_dev.emulator.refusals import before_the_api
 from headgate_dev.emulator.vendor import Answer, Call, Headers
 
-_BAD_GATEWAY_PAGE = (
-    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
-    b"<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"
+LIMITED_MESSAGE = "This request would exceed your account's rate limit. Please try again later."
+_NO_CREDIT_MESSAGE = (
+    "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade."
 )
 
 
 def refusal(call: Call, fault: Fault) -> Answer | None:
     """Return the answer ``fault`` puts in the place of the vendor's own, or None when it only disturbs the delivery."""
-    extra = tuple(fault.headers.items())
-    if fault.kind is FaultKind.BAD_GATEWAY:
-        return Answer(fault.status or 502, (("content-type", "text/html"), *extra), (_BAD_GATEWAY_PAGE,))
-    if fault.kind is FaultKind.REDIRECT:
-        return Answer(fault.status or 307, (("location", fault.location or ""), *extra), (b"",))
+    if answer := before_the_api(fault):
+        return answer
     refused = _refused(call, fault)
     if refused is None:
         return None
-    refused.headers = (*refused.headers, *extra)
+    refused.headers = (*refused.headers, *fault.headers.items())
     return refusal_answer(call.request_id, refused)
 
 
@@ -40,8 +39,11 @@ def _refused(call: Call, fault: Fault) -> RefusedError | None:
         case FaultKind.OAUTH_UNSUPPORTED:
             return RefusedError("permission_error", message or auth.UNSUPPORTED_MESSAGE, status)
         case FaultKind.RATE_LIMITED:
-            said = message or "This request would exceed your account's rate limit. Please try again later."
-            return RefusedError("rate_limit_error", said, status, _limit_headers(call, fault))
+            return RefusedError("rate_limit_error", message or LIMITED_MESSAGE, status, _limit_headers(call, fault))
+        case FaultKind.QUOTA_EXHAUSTED:
+            return RefusedError("invalid_request_error", message or _NO_CREDIT_MESSAGE, status)
+        case FaultKind.SUSPENDED:
+            return RefusedError("invalid_request_error", message or "This organization has been disabled.", status)
         case FaultKind.OVERLOADED:
             return RefusedError("overloaded_error", message or "Overloaded", status)
         case FaultKind.SERVER_ERROR:
@@ -54,5 +56,5 @@ def _limit_headers(call: Call, fault: Fault) -> Headers:
     reset = call.at + timedelta(seconds=fault.seconds)
     retry_after = ("retry-after", str(math.ceil(fault.seconds)))
     if call.credential_kind == "oauth":
-        return (retry_after, *limits.for_oauth(call.at, rejected=True, reset=reset))
+        return (retry_after, *limits.for_oauth(Plan().used_up(reset).at(call.at)))
     return (retry_after, *limits.for_api_key(call.at, {"requests": 1_000_000}, reset))

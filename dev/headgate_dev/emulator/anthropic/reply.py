@@ -1,14 +1,11 @@
 """The emulated model's message: content blocks, why it stopped, and how it falls into deltas."""
 
-import json
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from headgate_dev.emulator.anthropic.blocks import JsonObject, signature
-from headgate_dev.emulator.anthropic.script import intent
-
-_JSON_PIECES = (1, 2, 3, 5, 8)
+from headgate_dev.emulator.anthropic.blocks import signature
+from headgate_dev.emulator.anthropic.script import turn
+from headgate_dev.emulator.pieces import split_json, until_stop, words
+from headgate_dev.emulator.script import JsonObject, intent
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Reply:
 
 def compose(request: JsonObject, number: int) -> Reply:
     """Return the reply to ``request`` (one that passed the checks); ``number`` makes the tool-use ids."""
-    wanted = intent(request)
+    wanted = intent(turn(request))
     pieces = []
     thinking: JsonObject = request.get("thinking") or {"type": "disabled"}
     if thinking["type"] != "disabled":
@@ -60,29 +57,21 @@ def compose(request: JsonObject, number: int) -> Reply:
 
 def _bounded(text: str, request: JsonObject, spent: int) -> tuple[str, str, str | None]:
     """Return ``text`` cut at a stop sequence or at max_tokens, with the stop reason and sequence."""
-    reason, sequence = "end_turn", None
-    for candidate in request.get("stop_sequences") or ():
-        if candidate in text:
-            text, reason, sequence = text[: text.index(candidate)], "stop_sequence", candidate
-    words = list(_words(text))
     room = max(1, request["max_tokens"] - spent)
-    if len(words) > room:
-        return "".join(words[:room]), "max_tokens", None
-    return text, reason, sequence
-
-
-def _words(text: str) -> Iterator[str]:
-    return (found[0] for found in re.finditer(r"\S+\s*|\s+", text))
+    text, sequence, full = until_stop(text, request.get("stop_sequences") or (), room)
+    if full:
+        return text, "max_tokens", None
+    return text, "stop_sequence" if sequence is not None else "end_turn", sequence
 
 
 def _text_piece(text: str) -> Piece:
-    deltas = tuple({"type": "text_delta", "text": word} for word in _words(text))
+    deltas = tuple({"type": "text_delta", "text": word} for word in words(text))
     return Piece({"type": "text", "text": text}, {"type": "text", "text": ""}, deltas)
 
 
 def _thinking_piece(thought: str) -> Piece:
     signed = signature(thought)
-    deltas: list[JsonObject] = [{"type": "thinking_delta", "thinking": word} for word in _words(thought)]
+    deltas: list[JsonObject] = [{"type": "thinking_delta", "thinking": word} for word in words(thought)]
     deltas.append({"type": "signature_delta", "signature": signed})
     return Piece(
         {"type": "thinking", "thinking": thought, "signature": signed},
@@ -95,17 +84,3 @@ def _tool_piece(tool_use_id: str, name: str, value: JsonObject) -> Piece:
     head: JsonObject = {"type": "tool_use", "id": tool_use_id, "name": name}
     deltas = tuple({"type": "input_json_delta", "partial_json": part} for part in split_json(value))
     return Piece({**head, "input": value}, {**head, "input": {}}, deltas)
-
-
-def split_json(value: JsonObject) -> Iterator[str]:
-    r"""Yield ``value`` as JSON in uneven pieces that cut numbers, keywords and ``\uXXXX`` escapes; the first is empty.
-
-    Non-ASCII is escaped, because only so can a cut fall inside an escape.
-    """
-    text = json.dumps(value, ensure_ascii=True)
-    yield ""
-    position = turn = 0
-    while position < len(text):
-        size = _JSON_PIECES[turn % len(_JSON_PIECES)]
-        yield text[position : position + size]
-        position, turn = position + size, turn + 1

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from headgate_dev.emulator.anthropic.blocks import JsonObject, breakpoints, check_content
+from headgate_dev.emulator.anthropic.blocks import breakpoints, check_content
 from headgate_dev.emulator.anthropic.errors import RefusedError
+from headgate_dev.emulator.script import JsonObject
 
 _FIELDS = frozenset(
     [

@@ -5,7 +5,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from headgate_dev.emulator.anthropic.blocks import JsonObject, breakpoints, prefix
+from headgate_dev.emulator.anthropic.blocks import breakpoints, prefix
+from headgate_dev.emulator.script import JsonObject
 
 _BYTES_PER_TOKEN = 4
 

@@ -6,6 +6,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from headgate_dev.emulator.oauth.errors import OAuthRefused
 
@@ -36,7 +37,7 @@ class Code:
         if self.used or now >= self.expires:
             raise OAuthRefused("invalid_grant", "Authorization code is expired or was already used")
         self.used = True
-        if given.get("redirect_uri") != self.redirect_uri:
+        if not self._comes_back(given.get("redirect_uri", "")):
             raise OAuthRefused("invalid_grant", "redirect_uri differs from the authorization request")
         if state_needed and given.get("state") != self.state:
             raise OAuthRefused("invalid_request", "state is missing or differs from the authorization request")
@@ -45,6 +46,10 @@ class Code:
         verifier = given.get("code_verifier", "")
         if not 43 <= len(verifier) <= 128 or not hmac.compare_digest(s256(verifier), self.challenge):
             raise OAuthRefused("invalid_grant", "code_verifier does not match code_challenge")
+
+    def _comes_back(self, redirect_uri: str) -> bool:
+        """Compare redirect URIs: whole, or only the path when that is all that was asked with (OpenAI's device flow)."""
+        return self.redirect_uri == (urlsplit(redirect_uri).path if self.redirect_uri.startswith("/") else redirect_uri)
 
 
 @dataclass
@@ -78,9 +83,10 @@ class Device:
 
 
 class Codes:
-    """All codes of one authorization server."""
+    """All codes of one authorization server; its user codes begin with ``prefix``."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "EMUL") -> None:
+        self._prefix = prefix
         self.codes: dict[str, Code] = {}
         self.devices: dict[str, Device] = {}
 
@@ -100,7 +106,7 @@ class Codes:
     def device(self, client_id: str, scope: str, now: datetime) -> tuple[str, Device]:
         """Make a device code and its user code."""
         number = len(self.devices) + 1
-        device = Device(client_id, f"EMUL-{number:04d}", scope, now + timedelta(seconds=DEVICE_SECONDS))
+        device = Device(client_id, f"{self._prefix}-{number:04d}", scope, now + timedelta(seconds=DEVICE_SECONDS))
         self.devices[f"emulated-device-{number}"] = device
         return f"emulated-device-{number}", device
 

@@ -1,4 +1,6 @@
-"""Sign-in under ``/_emulator/oauth``, for tests and demos in other processes: what people decide, and what was asked."""
+"""Sign-in under ``/_emulator/oauth`` (in a Together: ``/_emulator/NAME/oauth``), for other processes: what people decide,
+and what was asked.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -28,24 +30,38 @@ class SignInChange(BaseModel):
 class OAuthControl:
     """The handlers; ``requests`` is the emulator's journal, never copied."""
 
-    def __init__(self, oauth: OAuthServer, credentials: Credentials, requests: Sequence[RecordedRequest]) -> None:
+    def __init__(
+        self, oauth: OAuthServer, credentials: Credentials, requests: Sequence[RecordedRequest], prefix: str = ""
+    ) -> None:
+        self._prefix = prefix
         self._oauth = oauth
         self._credentials = credentials
         self._requests = requests
 
     def routes(self) -> list[web.RouteDef]:
         """Return what to mount below ``/_emulator/``."""
-        return [web.get("/oauth", self.show), web.post("/oauth", self.change)]
+        path = f"{self._prefix}/oauth"
+        return [web.get(path, self.show), web.post(path, self.change)]
 
     async def show(self, _: web.Request) -> web.Response:
-        """Answer with the calls of the token endpoint and the most refreshes of one grant that were in flight at once."""
+        """Answer with the calls of the token endpoint, the most refreshes of one grant that were in flight at once, and the
+        grants, each with its newest access token.
+        """
         calls = [
             {"request": call.request, "grant_type": call.grant_type, "grant": call.grant, "error": call.error}
             for call in self._oauth.calls
         ]
-        return web.json_response(
-            {"calls": calls, "refreshes_at_once": refreshes_at_once(self._oauth.calls, self._requests)}
-        )
+        grants = [
+            {
+                "grant": grant.number,
+                "client_id": grant.client_id,
+                "revoked": grant.revoked,
+                "access_token": grant.current,
+            }
+            for grant in self._oauth.grants.grants
+        ]
+        at_once = refreshes_at_once(self._oauth.calls, self._requests)
+        return web.json_response({"calls": calls, "refreshes_at_once": at_once, "grants": grants})
 
     async def change(self, request: web.Request) -> web.Response:
         """Do what the body asks."""

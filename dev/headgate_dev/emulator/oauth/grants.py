@@ -1,5 +1,6 @@
 """What the vendor remembers of each grant: its one live refresh token, those already spent, and the access tokens of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -32,6 +33,11 @@ class Grant:
     revoked: bool = False
     expired: bool = False
 
+    @property
+    def current(self) -> str:
+        """Return the access token issued last; empty before the first."""
+        return next(reversed(self.access_tokens), "")
+
 
 @dataclass(frozen=True)
 class Issued:
@@ -43,12 +49,23 @@ class Issued:
 
 
 class Grants:
-    """All grants. ``rotate``: each refresh spends its token and hands out the next one."""
+    """All grants. ``rotate``: each refresh spends its token and hands out the next one.
 
-    def __init__(self, *, lifetime: timedelta, rotate: bool = True, prefix: str = "emulated") -> None:
+    ``mint`` makes an access token of a grant, a name that no other has, and the time.
+    """
+
+    def __init__(
+        self,
+        *,
+        lifetime: timedelta,
+        rotate: bool = True,
+        prefix: str = "emulated",
+        mint: Callable[[Grant, str, datetime], str] | None = None,
+    ) -> None:
         self.lifetime = lifetime
         self.rotate = rotate
         self._prefix = prefix
+        self._mint = mint or (lambda _grant, name, _now: f"{prefix}-access-{name}")
         self.grants: list[Grant] = []
 
     def begin(self, client_id: str, scope: str, now: datetime, credentials: Credentials) -> Issued:
@@ -94,7 +111,9 @@ class Grants:
     def _issue(self, grant: Grant, now: datetime, credentials: Credentials, *, rotate: bool) -> Issued:
         grant.generation += 1
         name = f"{self._prefix}-{grant.number}-{grant.generation}"
-        access = f"{self._prefix}-access-{name}"
+        access = self._mint(grant, name, now)
+        if grant.current in credentials.plans:  # an account's plan does not change with its tokens
+            credentials.plans[access] = credentials.plans[grant.current]
         grant.access_tokens[access] = now + self.lifetime
         credentials.oauth_tokens[access] = TokenState.VALID
         if not rotate:

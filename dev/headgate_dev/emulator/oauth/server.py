@@ -8,21 +8,32 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl, unquote_plus, urlencode
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 from headgate_dev.emulator.credentials import Credentials
 from headgate_dev.emulator.oauth.codes import DEVICE_SECONDS, Codes
 from headgate_dev.emulator.oauth.errors import Dialect, OAuthRefused
-from headgate_dev.emulator.oauth.grants import Grants, Issued
+from headgate_dev.emulator.oauth.grants import Grant, Grants, Issued
+from headgate_dev.emulator.oauth.identity import Identity
 from headgate_dev.emulator.oauth.journal import TokenCall
 
 DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
+_PREFIXES: Final = {
+    Dialect.STANDARD: ("emulated", "EMUL"),
+    Dialect.OPENAI: ("emulated-openai", "OPEN"),
+    Dialect.GOOGLE: ("emulated-google", "GOOG"),
+}
+"""What tokens and user codes begin with, so that several servers in one emulator never make the same."""
+_PLAN_TYPE: Final = "pro"
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
 class Client:
-    """A registered client. ``secret`` None: a public client, which has to use PKCE."""
+    """A registered client. ``secret`` None: a public client, which has to use PKCE.
+
+    A redirect URI that is only a path (``/oauth/code/callback``) is one on the vendor's own origin, whichever that is.
+    """
 
     id: str
     secret: str | None = None
@@ -68,8 +79,11 @@ class OAuthServer:
         self.state_needed = state_needed
         self.revocation = revocation
         self.consent = Consent.ALLOW
-        self.grants = Grants(lifetime=lifetime, rotate=dialect is not Dialect.GOOGLE)
-        self.codes = Codes()
+        self._identity = Identity()
+        mint = self._openai_access_token if dialect is Dialect.OPENAI else None
+        tokens, codes = _PREFIXES[dialect]
+        self.grants = Grants(lifetime=lifetime, rotate=dialect is not Dialect.GOOGLE, prefix=tokens, mint=mint)
+        self.codes = Codes(codes)
         self.calls: list[TokenCall] = []
 
     def authorize(self, query: dict[str, str], now: datetime) -> str:
@@ -78,7 +92,7 @@ class OAuthServer:
         if client is None:
             raise OAuthRefused("invalid_client", "client_id is unknown")
         target = query.get("redirect_uri", "")
-        if target not in client.redirect_uris:
+        if target not in client.redirect_uris and urlsplit(target).path not in client.redirect_uris:
             raise OAuthRefused("invalid_request", "redirect_uri is not registered for this client")
         if query.get("response_type") != "code":
             raise OAuthRefused("unsupported_response_type", "response_type must be code")
@@ -109,7 +123,8 @@ class OAuthServer:
             "expires_in": int(self.grants.lifetime.total_seconds()),
             "scope": issued.grant.scope,
         }
-        return answer | ({"refresh_token": issued.refresh_token} if issued.refresh_token is not None else {})
+        answer |= {"refresh_token": issued.refresh_token} if issued.refresh_token is not None else {}
+        return answer | self._id_token(issued.grant, asked.at)
 
     def device(self, asked: Asked, verification_uri: str) -> dict[str, Any]:
         """Answer the device authorization endpoint. Raises OAuthRefused."""
@@ -131,6 +146,17 @@ class OAuthServer:
         grant = self.grants.of(given.get("token", ""))
         if grant is not None and grant.client_id == client.id:
             self.grants.revoke(grant, credentials)
+
+    def _openai_access_token(self, grant: Grant, name: str, now: datetime) -> str:
+        return self._identity.access_token(grant.number, name, now, self.grants.lifetime, _PLAN_TYPE)
+
+    def _id_token(self, grant: Grant, now: datetime) -> dict[str, str]:
+        """Return the id token where the vendor issues one: OpenAI always, Google to who asked for ``openid``."""
+        if self.dialect is Dialect.OPENAI:
+            return {"id_token": self._identity.id_token(grant.number, grant.client_id, now, _PLAN_TYPE)}
+        if self.dialect is Dialect.GOOGLE and "openid" in grant.scope.split():
+            return {"id_token": self._identity.id_token(grant.number, grant.client_id, now)}
+        return {}
 
     def _exchange(
         self, grant_type: str, given: dict[str, str], client: Client, now: datetime, credentials: Credentials

@@ -1,0 +1,66 @@
+"""The parameters of OpenAI's two generating APIs, from the SDK's own types; any other is refused as unknown."""
+
+from typing import Final
+
+_BOTH: Final = frozenset(
+    [
+        "metadata",
+        "model",
+        "moderation",
+        "parallel_tool_calls",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "stream",
+        "stream_options",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+        "user",
+    ]
+)
+RESPONSES: Final = _BOTH | {
+    "access_programs",
+    "background",
+    "background_options",
+    "client_metadata",
+    "context_management",
+    "conversation",
+    "image",
+    "include",
+    "input",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "previous_response_id",
+    "prompt",
+    "reasoning",
+    "text",
+    "truncation",
+}
+CHAT: Final = _BOTH | {
+    "audio",
+    "frequency_penalty",
+    "function_call",
+    "functions",
+    "logit_bias",
+    "logprobs",
+    "max_completion_tokens",
+    "max_tokens",
+    "messages",
+    "modalities",
+    "n",
+    "prediction",
+    "presence_penalty",
+    "reasoning_effort",
+    "response_format",
+    "seed",
+    "stop",
+    "verbosity",
+    "web_search_options",
+}
