@@ -18,6 +18,7 @@ from headgate_operator.broker.authentication import Authenticator
 from headgate_operator.broker.refreshing import RefreshEndpoint
 from headgate_operator.credentials.store import Store
 from headgate_operator.engine.keys import Key
+from headgate_operator.federation.memory import Memory
 from headgate_operator.refresh.executor import Renewed, Result
 from headgate_operator.refresh.verdict import Rest
 from headgate_runtime.vault import VaultCause
@@ -49,6 +50,7 @@ class Broker:
     leads: bool = True
     asked: list[tuple[Key, str, int | None]] = field(default_factory=list)
     result: Result = RENEWED
+    memory: Memory = field(default_factory=Memory)
 
     async def ask(self, key: Key, origin: str, refused: int | None) -> Result:
         self.asked.append((key, origin, refused))
@@ -84,6 +86,7 @@ async def broker() -> AsyncIterator[Broker]:
         Store(vault),
         made,
         Authenticator(cast("Kube", kube), clock),
+        made.memory,
         namespace="headgate-system",
         leads=lambda: made.leads,
         clock=clock,
