@@ -69,7 +69,7 @@ def outcome(answer: HttpAnswer, federation: Federation, assertion: Assertion, no
         return found
     status = answer.status
     if 300 <= status < 400 or status in (404, 405, 410, 415):
-        what = f"the vendor answers {status}: {SPEC}.tokenEndpoint ({federation.token_endpoint}) is no token endpoint; correct it"
+        what = f"the vendor answers {status}: {SPEC}.tokenEndpoint ({federation.token_endpoint}) issues no tokens; correct it"
         return Refused(what, f"{SPEC}.tokenEndpoint")
     if not isinstance(found, ClientRefused | Terminal | Transient):
         return Refused(f"the vendor's answer ({status}) is one for device codes; check {SPEC}.tokenEndpoint")

@@ -16,8 +16,12 @@ def wanted_tokens(provider: LLMProvider, guard: Guard) -> tuple[Federation, ...]
     """Return the settings of every form that may serve: live, stable and candidate, each once."""
     forms = (form.bundle for form in (guard.stable, guard.candidate) if form is not None)
     specs = [provider.spec, *(bundle.provider.spec for bundle in forms if isinstance(bundle, ProviderBundle))]
-    found = (federation_of(*provider.key, spec) for spec in specs)
-    return tuple({f.grant_id: f for f in reversed([f for f in found if f is not None])}.values())[::-1]
+    found: dict[str, Federation] = {}
+    for spec in specs:
+        federation = federation_of(*provider.key, spec)
+        if federation is not None:
+            found.setdefault(federation.grant_id, federation)
+    return tuple(found.values())
 
 
 async def observe_tokens(

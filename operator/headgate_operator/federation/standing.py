@@ -122,8 +122,8 @@ def _state(seen: ObservedTokens, now: datetime) -> ModeState:
         )
         return _mode(False, refused.value, f"{text}; {mend}")
     if trouble is not None:
-        return _mode(None, trouble.reason, f"{again}. The present token serves {ends}")
-    return _mode(True, ConditionReason.VALID, f"the token serves {ends}")
+        return _mode(None, trouble.reason, f"{again}. The present one serves {ends}")
+    return _mode(True, ConditionReason.VALID, f"exchanged at {rfc3339(record.obtained_at)}, serves {ends}")
 
 
 def _vault_away(seen: ObservedTokens, trouble: VaultError) -> ModeState:

@@ -15,6 +15,7 @@ from headgate_api.refresh import REFRESH_PATH
 from headgate_operator.broker.authentication import Authenticator
 from headgate_operator.broker.refreshing import RefreshEndpoint
 from headgate_operator.credentials.store import Store
+from headgate_operator.federation.memory import Memory
 from headgate_operator.refresh.metrics import RefreshMetrics
 from headgate_operator.refresh.refresher import Refresher
 
@@ -44,6 +45,7 @@ async def broker(world: World) -> AsyncIterator[aiohttp.ClientSession]:
         Store(world.kv),
         refresher,
         Authenticator(cast("Kube", Reviews()), SystemClock()),
+        Memory(),
         namespace="headgate-system",
         leads=lambda: True,
         clock=world.clock,
