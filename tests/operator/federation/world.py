@@ -204,6 +204,7 @@ class World:
 
     def condition(self, type_: str = "CredentialsReady") -> tuple[str, str, str]:
         found = next(c for c in self.provider.status.conditions if c.type == type_)
+        assert "***" not in found.message, "no word of ours looks like a credential"
         return found.status, found.reason, found.message
 
     def works(self) -> bool:
