@@ -99,6 +99,13 @@ class FederationExecutor:
         verdict = judge(stored.record, self._memory.trouble(key), self._clock.now(), refused=refused)
         if isinstance(verdict, Rest):
             return verdict
+        opens = next((f for f in fleets if f.spec.caller_tokens.audience == federation.auth.audience), None)
+        if opens is not None:
+            text = (
+                f"spec.auth.workloadIdentity.audience {federation.auth.audience} is what ProxyFleet {opens.metadata.name} takes "
+                "callers by, so nothing was sent; use an audience that only the vendor accepts, such as its own URL"
+            )
+            return self._failed(federation, Cause.OURS, ConditionReason.SPEC_INVALID, text)
         private = any(f.spec.serves(key.namespace) and f.spec.allowances.private_addresses for f in fleets)
         return await self._attempt(federation, stored, private=private, forced=verdict.forced)
 

@@ -242,6 +242,17 @@ async def test_a_token_that_would_open_this_cluster_is_not_sent() -> None:
     assert sender.asked == []
 
 
+async def test_a_token_that_would_open_a_fleet_is_not_even_made() -> None:
+    world = World()
+    fleet = world.kube.objects["ProxyFleet", "headgate-system", "default"]
+    fleet["spec"]["callerTokens"] = {"audience": "our-gate"}
+    world.apply(audience="our-gate")
+    told = await world.exchange()
+    assert isinstance(told, Rest)
+    assert (told.reason, told.healthy) == (ConditionReason.SPEC_INVALID, False)
+    assert world.kube.minted == []
+
+
 async def test_private_addresses_need_the_fleets_word() -> None:
     world = World()
     fleet = world.kube.objects["ProxyFleet", "headgate-system", "default"]
