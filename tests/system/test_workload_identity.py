@@ -178,6 +178,7 @@ def test_a_revoked_token_is_exchanged_anew_once_for_twenty_requests_on_both_prox
     tenant.wait("llmprovider/anthropic")
 
 
+@pytest.mark.timeout(300)
 def test_tokens_are_renewed_and_an_outage_of_the_vendor_lasts_until_the_last_one_ends(
     tenant: Tenant, workload: Workload
 ) -> None:

@@ -6,7 +6,7 @@ the first one's token in Vault and takes that. Vault is read first, so that noth
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from headgate_api.clock import Clock
@@ -105,7 +105,7 @@ class FederationExecutor:
                 f"spec.auth.workloadIdentity.audience {federation.auth.audience} is what ProxyFleet {opens.metadata.name} takes "
                 "callers by, so nothing was sent; use an audience that only the vendor accepts, such as its own URL"
             )
-            return self._failed(federation, Cause.OURS, ConditionReason.SPEC_INVALID, text)
+            return self._failed(federation, stored, Cause.OURS, ConditionReason.SPEC_INVALID, text)
         private = any(f.spec.serves(key.namespace) and f.spec.allowances.private_addresses for f in fleets)
         return await self._attempt(federation, stored, private=private, forced=verdict.forced)
 
@@ -121,20 +121,20 @@ class FederationExecutor:
             return self._rest(_SOON, ConditionReason.UNAVAILABLE, "this operator leads no more")
         except NoAssertion as error:
             reason = _NO_ASSERTION.get(error.status, ConditionReason.SPEC_INVALID)
-            return self._failed(federation, Cause.OURS, reason, str(error))
+            return self._failed(federation, stored, Cause.OURS, reason, str(error))
         except (KubeError, KubeUnavailable) as error:
             text = f"the API server signs no token now: {error}"
-            return self._failed(federation, Cause.PASSING, ConditionReason.UNAVAILABLE, text)
+            return self._failed(federation, stored, Cause.PASSING, ConditionReason.UNAVAILABLE, text)
         except Exception:
             _log.exception("%s: an exchange failed in an unforeseen way", federation.key)
             text = "the exchange failed in an unforeseen way; see the operator's log"
-            return self._failed(federation, Cause.PASSING, ConditionReason.VENDOR_UNAVAILABLE, text)
+            return self._failed(federation, stored, Cause.PASSING, ConditionReason.VENDOR_UNAVAILABLE, text)
         match found:
             case Refused(what):
-                return self._failed(federation, Cause.VENDOR_REFUSES, ConditionReason.FEDERATION_REFUSED, what)
+                return self._failed(federation, stored, Cause.VENDOR_REFUSES, ConditionReason.FEDERATION_REFUSED, what)
             case Transient(what, retry_after):
                 limited = ConditionReason.VENDOR_RATE_LIMITED if found.limited else ConditionReason.VENDOR_UNAVAILABLE
-                return self._failed(federation, Cause.PASSING, limited, what, retry_after)
+                return self._failed(federation, stored, Cause.PASSING, limited, what, retry_after)
             case Granted():
                 self._redactor.remember(found.access_token)
                 began = began.replace(microsecond=0)
@@ -172,7 +172,7 @@ class FederationExecutor:
             return self._rest(_SOON, ConditionReason.REFRESHING, "another operator was first; looking again")
         except VaultError as error:
             text = f"Vault did not take the new token: {error}"
-            return self._failed(federation, Cause.PASSING, trouble_reason(error), text)
+            return self._failed(federation, before, Cause.PASSING, trouble_reason(error), text)
         self._metrics.exchanges.labels("Granted").inc()
         self._memory.succeeded(federation.key)
         return _renewed(record, version)
@@ -180,6 +180,7 @@ class FederationExecutor:
     def _failed(
         self,
         federation: Federation,
+        stored: Stored[FederatedRecord],
         cause: Cause,
         reason: ConditionReason,
         message: str,
@@ -194,6 +195,7 @@ class FederationExecutor:
             grant=federation.grant_id,
             now=now,
             at_least=at_least,
+            serves=_serves(stored.record, now),
         )
         self._memory.failed(key, trouble)
         self._metrics.exchanges.labels(reason.value).inc()
@@ -212,3 +214,10 @@ class FederationExecutor:
 
 def _renewed(record: FederatedRecord, version: int) -> Renewed:
     return Renewed(record.generation, version, record.expires_at)
+
+
+def _serves(record: FederatedRecord | None, now: datetime) -> timedelta | None:
+    """Return for how long a token goes on serving; None: it names no end."""
+    if record is None:
+        return timedelta()
+    return record.expires_at - now if record.expires_at is not None else None

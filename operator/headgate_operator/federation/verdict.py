@@ -45,6 +45,9 @@ class Exchange:
     forced: bool = False
 
 
+_WITHOUT: Final = timedelta(seconds=30)
+"""How long to wait at most, once no token will serve any more by then."""
+
 Verdict: TypeAlias = Exchange | Rest
 NOW: Final = Exchange()
 
@@ -79,8 +82,14 @@ def failed(
     grant: str,
     now: datetime,
     at_least: timedelta | None = None,
+    serves: timedelta | None = None,
 ) -> Trouble:
-    """Return the trouble that one more failure makes; ``at_least``: how long the vendor asks to wait."""
+    """Return the trouble that one more failure makes.
+
+    ``at_least``: how long the vendor asks to wait; ``serves``: for how long the present token will (None: there is no end to it).
+    """
     failures = (before.failures if before is not None and before.cause is cause else 0) + 1
     wait = back_off(grant, failures, *cause.value)
+    if cause is Cause.PASSING and serves is not None and serves < wait:
+        wait = back_off(grant, failures, min(cause.value[0], _WITHOUT), _WITHOUT)
     return Trouble(cause, reason, message, failures, now + (max(wait, at_least) if at_least is not None else wait))
