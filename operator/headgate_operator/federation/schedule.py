@@ -16,6 +16,8 @@ _LEAD: Final = timedelta(seconds=120)
 """At the latest this long before its end (the vendor's clients do so), of tokens that live for less than four minutes."""
 _SHORTEST_SHARE: Final = 0.25
 """But a token is used for a quarter of its lifetime, however short that is."""
+_LEAST: Final = timedelta(seconds=10)
+"""And for no less than this: a vendor whose tokens end at once is not asked all the time."""
 _UNNAMED: Final = timedelta(minutes=30)
 """After how long a token is renewed whose end the vendor does not name."""
 _FORCED: Final = timedelta(minutes=1)
@@ -28,7 +30,7 @@ def due_at(record: FederatedRecord) -> datetime:
     if record.expires_at is None or record.expires_at <= record.obtained_at:
         return record.obtained_at + _UNNAMED * 2 * share
     lifetime = record.expires_at - record.obtained_at
-    return record.obtained_at + min(lifetime * share, max(lifetime - _LEAD, lifetime * _SHORTEST_SHARE))
+    return record.obtained_at + max(_LEAST, min(lifetime * share, max(lifetime - _LEAD, lifetime * _SHORTEST_SHARE)))
 
 
 def forced_gap(forced: int) -> timedelta:
