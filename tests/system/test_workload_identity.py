@@ -100,6 +100,10 @@ class Workload:
         assert answer.status_code == 200, answer.text
         return str(answer.headers["x-headgate-auth-mode"])
 
+    def goes_by(self, mode: str, url: str) -> bool:
+        """Tell whether a request to this proxy goes by that mode."""
+        return self.mode(url) == mode
+
 
 @pytest.fixture
 def workload(tenant: Tenant, federation: Federation, issuer: str) -> Workload:
@@ -199,13 +203,13 @@ def test_tokens_are_renewed_and_an_outage_of_the_vendor_lasts_until_the_last_one
     assert "tried again at" in _message(tenant)
     assert {workload.mode(url) for url in urls} == {"WorkloadIdentity"}
     for url in urls:
-        eventually("the last token's end", lambda url=url: workload.mode(url) == "APIKey", timeout=90)
+        eventually("the last token's end", partial(workload.goes_by, "APIKey", url), timeout=90)
     answer = tenant.message()
     assert answer.headers["x-headgate-fallback-reason"] == "Expired"
 
     tenant.vendor.clear_faults()
     for url in urls:
-        eventually("the next token", lambda url=url: workload.mode(url) == "WorkloadIdentity", timeout=120)
+        eventually("the next token", partial(workload.goes_by, "WorkloadIdentity", url), timeout=120)
 
 
 def test_a_service_account_that_goes_and_comes_again(tenant: Tenant, workload: Workload) -> None:
@@ -221,7 +225,7 @@ def test_a_service_account_that_goes_and_comes_again(tenant: Tenant, workload: W
     workload.create_account()
     eventually("the next exchange", lambda: workload.exchanges == [None, None], timeout=90)
     for url in tenant.headgate.urls().values():
-        eventually("the proxy uses the new token", lambda url=url: workload.mode(url) == "WorkloadIdentity")
+        eventually("the proxy uses the new token", partial(workload.goes_by, "WorkloadIdentity", url))
 
 
 def _uses(workload: Workload, url: str, token: str) -> bool:
