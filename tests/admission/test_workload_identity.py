@@ -66,6 +66,7 @@ def test_who_may_not_mint_them_changes_the_rest_but_nothing_that_decides_where_t
     )  # fmt: skip
     for change in (
         changed(FEDERATED, "spec.endpoint", "https://mallory.example"),
+        changed(FEDERATED, "spec.tls", {"caBundle": "-----BEGIN CERTIFICATE-----"}),
         changed(FEDERATED, "spec.auth.workloadIdentity.tokenEndpoint", "https://mallory.example/token"),
         changed(FEDERATED, "spec.auth.workloadIdentity.audience", "https://mallory.example"),
         changed(FEDERATED, "spec.auth.workloadIdentity.federationRuleId", "fdrl_of_mallory"),

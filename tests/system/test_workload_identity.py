@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -16,6 +17,8 @@ from headgate_dev.emulator.anthropic.vendor import Anthropic
 from headgate_dev.emulator.oauth import Federation, FederationRule, OAuthServer, WithOAuth
 from headgate_dev.release import NAMESPACE
 
+from .rollouts import ALL, APPROVAL, Guard
+from .rollouts import AUDIENCE as TESTERS
 from .tenant import MODEL, Tenant, eventually
 
 AUDIENCE = "https://api.anthropic.com"
@@ -62,10 +65,8 @@ class Workload:
         bound = ("--role=headgate-workload-identity", f"--serviceaccount={NAMESPACE}:headgate-operator")
         kubectl("create", "rolebinding", "headgate-workload-identity", "-n", namespace, *bound)
 
-    def apply(
-        self, *, wait: bool = True, key: bool = False, fallback: dict[str, str] | None = None, **auth: Any
-    ) -> None:
-        """Apply the provider; with ``key``, an API key comes second."""
+    def settings(self, **changed: str) -> dict[str, Any]:
+        """Return spec.auth with no other mode."""
         settings = {
             "serviceAccountName": "caller",
             "audience": AUDIENCE,
@@ -73,7 +74,13 @@ class Workload:
             "organizationId": "org-1",
             "serviceAccountId": "svac_1",
         }
-        spec: dict[str, Any] = {"modes": ["WorkloadIdentity"], "workloadIdentity": settings | auth}
+        return {"modes": ["WorkloadIdentity"], "workloadIdentity": settings | changed}
+
+    def apply(
+        self, *, wait: bool = True, key: bool = False, fallback: dict[str, str] | None = None, **auth: str
+    ) -> None:
+        """Apply the provider; with ``key``, an API key comes second."""
+        spec = self.settings(**auth)
         if key:
             self.tenant.vendor.api_keys.add(self.tenant.api_key)
             self.tenant.secret("vendor-key", key=self.tenant.api_key)
@@ -226,6 +233,38 @@ def test_a_service_account_that_goes_and_comes_again(tenant: Tenant, workload: W
     eventually("the next exchange", lambda: workload.exchanges == [None, None], timeout=90)
     for url in tenant.headgate.urls().values():
         eventually("the proxy uses the new token", partial(workload.goes_by, "WorkloadIdentity", url))
+
+
+def test_a_rollout_of_the_settings_leaves_stable_traffic_on_its_own_token(tenant: Tenant, workload: Workload) -> None:
+    workload.let_the_operator_mint()
+    workload.apply()
+    (stable,) = workload.tokens()
+    guard = Guard.create(tenant, TESTERS, APPROVAL, ALL)
+    guard.change(auth=workload.settings(federationRuleId="fdrl_9"))
+    tenant.wait_reason("llmprovider/anthropic", "CredentialsReady", "FederationRefused")
+    assert workload.mode() == "WorkloadIdentity"
+    assert workload.messages()[-1] == (stable, 200)
+
+    workload.federation.rules["fdrl_2"] = replace(workload.federation.rules["fdrl_1"], id="fdrl_2")
+    guard.change(auth=workload.settings(federationRuleId="fdrl_2"))
+    guard.awaiting(1)
+    candidate = workload.tokens()[-1]
+    assert candidate != stable
+    guard.ask(5)
+    assert {credential for credential, _ in workload.messages()[-5:]} == {stable}
+    guard.ask(5, "tester")
+    assert {credential for credential, _ in workload.messages()[-5:]} == {candidate}
+
+    tenant.vendor.oauth_tokens[stable] = TokenState.REVOKED
+    assert workload.mode() == "WorkloadIdentity"
+    assert [(a.rule, a.denied) for a in workload.federation.attempts][-1] == ("fdrl_1", None)
+    again = workload.tokens()[-1]
+    assert workload.messages()[-1] == (again, 200)
+
+    guard.approve()
+    guard.wait("condition=Promoted")
+    for url in tenant.headgate.urls().values():
+        eventually("the promoted settings' token", partial(_uses, workload, url, candidate))
 
 
 def _uses(workload: Workload, url: str, token: str) -> bool:

@@ -43,7 +43,7 @@ class Assertions:
         self._operator = operator
 
     async def mint(self, federation: Federation) -> Assertion:
-        """Return a new assertion. Raises NoAssertion, KubeUnavailable."""
+        """Return a new assertion. Raises NoAssertion, KubeError, KubeUnavailable."""
         name, auth = federation.auth.service_account_name, federation.auth
         try:
             status = await self._kube.token_request(
@@ -53,15 +53,14 @@ class Assertions:
             raise NoAssertion(error.status, self._mend(error, federation)) from None
         token = Secret(str(status.get("token") or ""))
         self._redactor.remember(token)
-        issuer = _issuer(token)
-        if issuer == auth.audience:
-            # The API server takes tokens of its own name as a rule: what is sent away must not open this cluster.
+        if (await self._kube.token_review(token.reveal(), [])).get("authenticated") is True:
+            # Whatever names the API server goes by here: what is sent away must not open this cluster.
             raise NoAssertion(
                 422,
-                f"spec.auth.workloadIdentity.audience {auth.audience} is this cluster's own issuer, so nothing was sent; use an "
-                "audience that only the vendor accepts, such as its own URL",
+                f"spec.auth.workloadIdentity.audience {auth.audience} is one that this cluster's own API server takes, so nothing "
+                "was sent; use an audience that only the vendor accepts, such as its own URL",
             )
-        return Assertion(token, issuer)
+        return Assertion(token, _issuer(token))
 
     def _mend(self, error: KubeError, federation: Federation) -> str:
         namespace, name = federation.namespace, federation.auth.service_account_name
@@ -81,7 +80,7 @@ class Assertions:
 
 
 def _issuer(token: Secret) -> str:
-    """Return the ``iss`` that a token names, for messages and one check; it is the vendor who verifies it."""
+    """Return the ``iss`` that a token names, for messages; it is the vendor who verifies it."""
     part = token.reveal().split(".")[1:2]
     try:
         claims = json.loads(base64.urlsafe_b64decode(part[0] + "=" * (-len(part[0]) % 4))) if part else {}

@@ -238,14 +238,15 @@ async def test_what_is_missing_in_the_cluster_is_said_with_its_mend() -> None:
     assert world.works(), "and the token that is there goes on"
 
 
-async def test_a_token_that_would_open_this_cluster_is_not_sent() -> None:
+@pytest.mark.parametrize("audience", [ISSUER, "api.of.this.cluster"])
+async def test_a_token_that_would_open_this_cluster_is_not_sent(audience: str) -> None:
     world = World()
-    world.apply(audience=ISSUER)
+    world.apply(audience=audience)
     sender = Says()
     told = await attempt(world, sender)
     assert isinstance(told, Rest)
     assert (told.reason, told.healthy) == (ConditionReason.SPEC_INVALID, False)
-    assert "this cluster's own issuer" in told.message
+    assert "this cluster's own API server takes" in told.message
     assert sender.asked == []
 
 
