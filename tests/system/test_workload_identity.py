@@ -129,13 +129,15 @@ def test_a_provider_serves_streams_and_tools_without_any_secret(
     tenant.wait("llmprovider/anthropic", timeout=60)
     assert workload.exchanges == [None]
     for url in tenant.headgate.urls().values():
-        client = anthropic.Anthropic(api_key=tenant.token(), base_url=url, max_retries=0)
-        with client.messages.stream(
-            model=MODEL,
-            max_tokens=64,
-            messages=[{"role": "user", "content": 'use tool weather with {"city": "Zürich"}'}],
-            tools=[TOOL],  # type: ignore[list-item]
-        ) as stream:
+        with (
+            anthropic.Anthropic(api_key=tenant.token(), base_url=url, max_retries=0) as client,
+            client.messages.stream(
+                model=MODEL,
+                max_tokens=64,
+                messages=[{"role": "user", "content": 'use tool weather with {"city": "Zürich"}'}],
+                tools=[TOOL],  # type: ignore[list-item]
+            ) as stream,
+        ):
             message = stream.get_final_message()
         (call,) = [block for block in message.content if block.type == "tool_use"]
         assert (call.name, call.input) == ("weather", {"city": "Zürich"})
