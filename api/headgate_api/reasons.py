@@ -177,6 +177,12 @@ class ConditionReason(StrEnum):
     UNGUARDED = "Unguarded"
     IN_ROLLOUT = "InRollout"
     NOT_NEEDED = "NotNeeded"
+    # of workload identity
+    TOKEN_REQUEST_FORBIDDEN = "TokenRequestForbidden"
+    """The API server does not let the operator mint tokens of the ServiceAccount: a Role is missing."""
+    SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound"
+    FEDERATION_REFUSED = "FederationRefused"
+    """The vendor does not take the exchange: its rule and spec.auth.workloadIdentity do not agree."""
     # of certificates
     ISSUED = "Issued"
     CERTIFICATE_INVALID = "CertificateInvalid"

@@ -65,7 +65,7 @@ def fingerprint(token: Secret) -> str:
 
 
 class RefreshRequest(KubeModel):
-    """A proxy asks: the upstream refuses this version of an account's access token."""
+    """A proxy asks: the upstream refuses this version of an account's access token, or of a federated one."""
 
     fleet: str = Field(min_length=1, max_length=63)
     pod: str = Field(min_length=1, max_length=253)

@@ -27,9 +27,12 @@ def api_key_path(namespace: str, provider: str) -> str:
     return f"{namespace}/llmproviders/{provider}/api-key"
 
 
-def federated_path(namespace: str, provider: str) -> str:
-    """Return the path of the short-lived token that a provider's workload identity was exchanged for."""
-    return f"{namespace}/llmproviders/{provider}/federated"
+def federated_path(namespace: str, provider: str, grant: str) -> str:
+    """Return the path of the short-lived token that a provider's workload identity was exchanged for.
+
+    ``grant``: hash of the settings it was exchanged under, so that a stable form and its candidate never share a token.
+    """
+    return f"{namespace}/llmproviders/{provider}/federated/{grant}"
 
 
 def sign_in_path(flow: str) -> str:
@@ -84,6 +87,13 @@ class AccessRecord(_Record):
     )
 
 
+class FederatedRecord(AccessRecord):
+    """A token that a workload's identity was exchanged for; ``grant_id`` is the hash of the settings of the exchange."""
+
+    obtained_at: datetime
+    forced: int = Field(default=0, ge=0, description="Exchanges in a row that proxies asked for before they were due.")
+
+
 class GrantRecord(AccessRecord):
     """The whole grant: the source of truth from which the access record is written."""
 
@@ -125,5 +135,5 @@ def proxy_policy(mount: str = DEFAULT_MOUNT) -> str:
     """Return the Vault policy (HCL) of the proxies: they read API keys and access tokens, and nothing else."""
     return "\n".join(
         f'path "{mount}/data/+/{path}" {{ capabilities = ["read"] }}'
-        for path in ("llmproviders/+/api-key", "llmproviders/+/federated", "subscriptionaccounts/+/access")
+        for path in ("llmproviders/+/api-key", "llmproviders/+/federated/+", "subscriptionaccounts/+/access")
     )

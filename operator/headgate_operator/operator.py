@@ -29,6 +29,7 @@ from headgate_operator.engine.progress import Progress
 from headgate_operator.engine.touch import Neighbours, needs_look
 from headgate_operator.engine.watching import Watching
 from headgate_operator.events import Events
+from headgate_operator.federation.memory import Memory
 from headgate_operator.fleet.certificates import Certificates
 from headgate_operator.fleet.defaults import apply_default_fleet
 from headgate_operator.fleet.reconciler import FleetReconciler
@@ -102,9 +103,11 @@ class Operator:
         )
         tls = broker_tls(clock)
         self._broker_certificate = BrokerCertificate(kube, settings.namespace, tls)
+        self._federation = Memory()
         self._refresher = new_refresher(
             kube,
             vault,
+            self._federation,
             namespace=settings.namespace,
             holder=identity,
             clock=clock,
@@ -129,6 +132,7 @@ class Operator:
                     Store(vault),
                     self._refresher,
                     authenticator,
+                    self._federation,
                     namespace=settings.namespace,
                     leads=lambda: self._engine is not None,
                     clock=clock,
@@ -211,6 +215,8 @@ class Operator:
                     services.guards,
                     Held(self._kube, services.guards, services.revisions),
                     fleet_namespace=services.namespace,
+                    refreshes=self._refresher,
+                    memory=self._federation,
                 ),
                 SubscriptionAccount.KIND: AccountReconciler(
                     self._kube, store, executor, edge, self._redactor, services.guards, self._refresher

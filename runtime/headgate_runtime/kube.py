@@ -14,7 +14,7 @@ from kubernetes.aio.client import ApiClient
 
 from headgate_api import names
 from headgate_runtime.kube_errors import Conflict, Expired, KubeError, KubeUnavailable, error_from
-from headgate_runtime.kube_kinds import Kind, kind_of
+from headgate_runtime.kube_kinds import SERVICE_ACCOUNT, Kind, kind_of
 from headgate_runtime.kube_settings import KubeSettings
 
 Object = dict[str, Any]
@@ -169,6 +169,19 @@ class Kube:
         }
         review = await self._call("POST", "/apis/authentication.k8s.io/v1/tokenreviews", body=body)
         return cast("Object", review.get("status", {}))
+
+    async def token_request(self, namespace: str, name: str, *, audiences: Sequence[str], seconds: int) -> Object:
+        """Return the ``status`` of a TokenRequest (authentication.k8s.io/v1) for a ServiceAccount: token, expirationTimestamp.
+
+        Raises KubeError (404: no such ServiceAccount; 403: no right to mint its tokens), KubeUnavailable.
+        """
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
+        }
+        made = await self._call("POST", SERVICE_ACCOUNT.path(namespace, name, "token"), body=body)
+        return cast("Object", made.get("status", {}))
 
     async def raw_get(self, path: str) -> Object:
         """Return the JSON object at a path such as ``/openid/v1/jwks``. Raises KubeError, KubeUnavailable."""

@@ -37,6 +37,7 @@ EVERYTHING = (
     "serviceMonitor.enabled=true",
     'serviceMonitor.labels={"release":"prometheus"}',
     "grafana.dashboard.enabled=true",
+    'workloadIdentity.serviceAccounts=[{"namespace":"default","name":"caller"}]',
 )
 VARIANTS = {
     "defaults": (),
@@ -103,6 +104,31 @@ def test_uninstalling_keeps_the_definitions(cluster: Cluster) -> None:
 
     assert {crd["metadata"]["annotations"]["helm.sh/resource-policy"] for crd in crds} == {"keep"}
     assert len(crds) == len(list((CHART.parents[1] / "crds").iterdir()))
+
+
+def test_the_operator_may_mint_tokens_of_the_named_service_accounts_and_no_others(cluster: Cluster) -> None:
+    def minting(objects: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            found["metadata"].get("namespace", "everywhere"): rule
+            for found in objects
+            if found["kind"] in ("Role", "ClusterRole")
+            for rule in found["rules"]
+            if any(resource in ("serviceaccounts/token", "*") for resource in rule.get("resources", ()))
+        }
+
+    assert minting(render(cluster)) == {}
+    given = [("team-a", "two"), ("team-b", "one"), ("team-a", "one"), ("team-a", "two")]
+    listed = json.dumps([{"namespace": namespace, "name": name} for namespace, name in given])
+    objects = render(cluster, f"workloadIdentity.serviceAccounts={listed}")
+    only = {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}
+    assert minting(objects) == {
+        "team-a": only | {"resourceNames": ["one", "two"]},
+        "team-b": only | {"resourceNames": ["one"]},
+    }
+    bound = [f for f in objects if f["kind"] == "RoleBinding" and f["metadata"]["namespace"].startswith("team-")]
+    assert [f["subjects"] for f in bound] == [
+        [{"kind": "ServiceAccount", "name": "headgate-operator", "namespace": NAMESPACE}]
+    ] * 2
 
 
 def environment(objects: list[dict[str, Any]]) -> dict[str, str]:

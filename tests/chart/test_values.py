@@ -58,6 +58,8 @@ def as_values(node: dict[str, Any]) -> dict[str, Any]:
         ("autoscaling.target=70", "target"),
         ("podDisruptionBudget.maxUnavailable=all", "maxUnavailable"),
         ("tls.source=vault", "source"),
+        ('workloadIdentity.serviceAccounts=[{"name":"caller"}]', "namespace"),
+        ('workloadIdentity.serviceAccounts=[{"namespace":"team","name":"*"}]', "name"),
         ("networkPolicy.egress.ports=[0]", "ports"),
         ("prometheus.address=prometheus:9090", "address"),
         ("serviceMonitor.interval=often", "interval"),

@@ -8,7 +8,14 @@ import hvac
 import requests
 
 from headgate_api.secret import Secret
-from headgate_api.vault import DEFAULT_MOUNT, IMPORT_HASH_KEY_PATH, access_path, api_key_path, grant_path
+from headgate_api.vault import (
+    DEFAULT_MOUNT,
+    IMPORT_HASH_KEY_PATH,
+    access_path,
+    api_key_path,
+    federated_path,
+    grant_path,
+)
 from headgate_cli.console import USAGE, Refusal
 
 _TIMEOUT: Final = 15.0
@@ -70,6 +77,8 @@ class Records:
         for namespace in self._list(""):
             for name in self._list(f"{namespace}/llmproviders"):
                 yield from self._existing(api_key_path(namespace, name))
+                for grant in self._list(federated_path(namespace, name, "").rstrip("/")):
+                    yield federated_path(namespace, name, grant)
             for name in self._list(f"{namespace}/subscriptionaccounts"):
                 yield from self._existing(access_path(namespace, name), grant_path(namespace, name))
 
@@ -95,7 +104,7 @@ class Records:
 
 def derived(providers: list[tuple[str, str]], accounts: list[tuple[str, str]]) -> list[str]:
     """Return the paths that these (namespace, name) may have records at, for those who delete them elsewhere."""
-    paths = [api_key_path(*provider) for provider in providers]
+    paths = [path for p in providers for path in (api_key_path(*p), federated_path(*p, "*"))]
     for account in accounts:
         paths += [access_path(*account), grant_path(*account)]
     return [*paths, IMPORT_HASH_KEY_PATH]

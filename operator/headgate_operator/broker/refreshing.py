@@ -1,5 +1,7 @@
 """``POST /v1/refresh``: a proxy whose upstream refuses an access token asks for a newer one; N askers cause one refresh.
 
+The token is an account's, or the one that a provider's workload identity was exchanged for.
+
 200 names the version to read from Vault. 409 says that asking again is of no use before somebody mends what ``reason`` and
 ``message`` name; 503 that it is, after ``Retry-After`` seconds. Proxies then fall back as their table says.
 """
@@ -9,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -18,24 +21,27 @@ from pydantic import ValidationError
 from headgate_api.clock import Clock, rfc3339
 from headgate_api.reasons import ConditionReason
 from headgate_api.refresh import RefreshAnswer, RefreshRequest
-from headgate_api.resources import ProxyFleet, SubscriptionAccount
+from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
 from headgate_api.resources.base import problem_of
-from headgate_api.vault import access_path
+from headgate_api.vault import AccessRecord, FederatedRecord, access_path
 from headgate_operator.broker.authentication import Authenticator, Refused, authorize
-from headgate_operator.credentials.store import Store
+from headgate_operator.credentials.store import Store, Stored
 from headgate_operator.engine.keys import Key
+from headgate_operator.federation.memory import Memory
+from headgate_operator.federation.settings import FEDERATED, provider_of
 from headgate_operator.reading import Unreadable, read
 from headgate_operator.refresh.executor import Renewed, Result
 from headgate_operator.refresh.verdict import Rest, token_origin
 from headgate_runtime.kube import Kube, KubeError, KubeUnavailable
-from headgate_runtime.kube_kinds import PROXY_FLEET, SUBSCRIPTION_ACCOUNT
+from headgate_runtime.kube_kinds import LLM_PROVIDER, PROXY_FLEET, SUBSCRIPTION_ACCOUNT
 from headgate_runtime.vault import VaultError
 
 WAIT_SECONDS: Final = 45.0
 """How long a proxy is kept waiting: longer than a vendor may take."""
 _READ_SECONDS: Final = 5.0
 _NAME: Final = "([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?)"
-_PATH: Final = re.compile(f"{_NAME}/{SubscriptionAccount.PLURAL}/{_NAME}/access")
+_ACCESS: Final = re.compile(f"{_NAME}/{SubscriptionAccount.PLURAL}/{_NAME}/access")
+_FEDERATED: Final = re.compile(f"{_NAME}/{LLMProvider.PLURAL}/{_NAME}/federated/([0-9a-f]{{8,64}})")
 _SOON_SECONDS: Final = 5
 _LATEST_SECONDS: Final = 3600
 
@@ -56,11 +62,14 @@ class RefreshEndpoint:
         store: Store,
         refreshes: Refreshes,
         authenticator: Authenticator,
+        memory: Memory,
         *,
         namespace: str,
         leads: Callable[[], bool],
         clock: Clock,
     ) -> None:
+        """``memory`` knows the settings of federated tokens."""
+        self._memory = memory
         self._kube = kube
         self._store = store
         self._refreshes = refreshes
@@ -88,12 +97,12 @@ class RefreshEndpoint:
         caller = await self._authenticator.caller(request.headers.get("authorization", ""))
         asked = await _read(request)
         authorize(caller, namespace=self._namespace, fleet=asked.fleet, pod=asked.pod)
-        key = _account_of(asked.path)
-        await self._must_serve(asked.fleet, key)
-        origin = await self._origin(key)
+        token = _token_at(asked.path)
+        await self._must_serve(asked.fleet, token.key)
+        origin = await self._origin(token.key)
         refused = asked.generation
         if refused is None:
-            stored = await self._store.access(key.namespace, key.name)
+            stored = await self._stored(token)
             if stored.record is None:
                 raise Refused(409, "CredentialNotFound", f"Vault holds no access token at {asked.path}")
             if asked.version is not None and stored.version > asked.version:
@@ -101,7 +110,7 @@ class RefreshEndpoint:
                 return self._renewed(asked.path, Renewed(record.generation, stored.version, record.expires_at))
             refused = stored.record.generation
         async with asyncio.timeout(WAIT_SECONDS):
-            result = await self._refreshes.ask(key, origin, refused)
+            result = await self._refreshes.ask(token.key, origin, refused)
         self._must_lead()
         return self._renewed(asked.path, result) if isinstance(result, Renewed) else self._resting(result)
 
@@ -118,7 +127,15 @@ class RefreshEndpoint:
         if found is None or not found.spec.serves(key.namespace):
             raise Refused(403, "Forbidden", f"fleet {fleet} does not serve namespace {key.namespace}")
 
+    async def _stored(self, token: "_Token") -> Stored[AccessRecord] | Stored[FederatedRecord]:
+        if token.key.kind == FEDERATED:
+            return await self._store.federated(token.path)
+        return await self._store.access(token.key.namespace, token.key.name)
+
     async def _origin(self, key: Key) -> str:
+        """Return the token endpoint's origin."""
+        if key.kind == FEDERATED:
+            return await self._federation_origin(key)
         body = await self._kube.get(SUBSCRIPTION_ACCOUNT, key.namespace, key.name)
         if body is None:
             raise Refused(404, "NotFound", f"SubscriptionAccount {key.namespace}/{key.name} does not exist")
@@ -131,6 +148,16 @@ class RefreshEndpoint:
             text = f"SubscriptionAccount {key.namespace}/{key.name} has no spec.oauth, so its token cannot be refreshed"
             raise Refused(409, ConditionReason.NO_OAUTH_PROFILE, text)
         return origin
+
+    async def _federation_origin(self, key: Key) -> str:
+        provider = provider_of(key)
+        if await self._kube.get(LLM_PROVIDER, provider.namespace, provider.name) is None:
+            raise Refused(404, "NotFound", f"{provider.kind} {provider.namespace}/{provider.name} does not exist")
+        federation = self._memory.federation(key)
+        if federation is None:
+            text = f"no form of {provider} that this operator knows of wants this token; it may have begun to lead just now"
+            raise Refused(503, ConditionReason.PENDING, text)
+        return federation.token_origin
 
     def _renewed(self, path: str, result: Renewed) -> web.Response:
         if result.version is None:
@@ -148,11 +175,20 @@ class RefreshEndpoint:
         return _error(503, rest.reason, rest.message, _SOON_SECONDS if again is None else again, rest.until)
 
 
-def _account_of(path: str) -> Key:
-    found = _PATH.fullmatch(path)
-    if found is None or access_path(found[1], found[2]) != path:
-        raise Refused(400, "Invalid", "path: name the access token of a SubscriptionAccount, as the snapshot does")
-    return Key(SubscriptionAccount.KIND, found[1], found[2])
+@dataclass(frozen=True, slots=True)
+class _Token:
+    key: Key
+    path: str
+
+
+def _token_at(path: str) -> _Token:
+    if (found := _ACCESS.fullmatch(path)) is not None and access_path(found[1], found[2]) == path:
+        return _Token(Key(SubscriptionAccount.KIND, found[1], found[2]), path)
+    if (found := _FEDERATED.fullmatch(path)) is not None:
+        return _Token(Key(FEDERATED, found[1], f"{found[2]}/{found[3]}"), path)
+    raise Refused(
+        400, "Invalid", "path: name the access token of a SubscriptionAccount or LLMProvider, as the snapshot does"
+    )
 
 
 async def _read(request: web.Request) -> RefreshRequest:

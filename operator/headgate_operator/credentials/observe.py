@@ -6,7 +6,7 @@ from headgate_api.reasons import ConditionReason
 from headgate_api.redaction import Redactor
 from headgate_api.resources.base import SecretKeyRef
 from headgate_api.secret import Secret
-from headgate_api.vault import AccessRecord, APIKeyRecord, GrantRecord
+from headgate_api.vault import AccessRecord, APIKeyRecord, FederatedRecord, GrantRecord
 from headgate_operator.credentials.content import ContentError, parse_file
 from headgate_operator.credentials.secretview import SecretView, forbidden, view
 from headgate_operator.credentials.store import Stored
@@ -40,7 +40,10 @@ def trouble_reason(trouble: VaultError | None) -> ConditionReason:
     return ConditionReason.VAULT_DENIED if isinstance(trouble, VaultDenied) else ConditionReason.VAULT_UNAVAILABLE
 
 
-def remember(redactor: Redactor, stored: Stored[APIKeyRecord] | Stored[AccessRecord] | Stored[GrantRecord]) -> None:
+def remember(
+    redactor: Redactor,
+    stored: Stored[APIKeyRecord] | Stored[AccessRecord] | Stored[GrantRecord] | Stored[FederatedRecord],
+) -> None:
     """Make the credentials of a record known to the redactor."""
     record = stored.record
     if isinstance(record, APIKeyRecord):

@@ -33,10 +33,10 @@ class EventSink(Protocol):
 
 
 class RefreshQueue(Protocol):
-    """Where accounts go whose access token is to be refreshed."""
+    """Where accounts, and federated tokens of providers, go that are to be renewed."""
 
     def due(self, key: Key, origin: str, expires: datetime | None) -> None:
-        """Refresh an account as soon as its turn comes; to say so again changes nothing."""
+        """Renew as soon as its turn comes; to say so again changes nothing."""
 
 
 class NoRefreshes:

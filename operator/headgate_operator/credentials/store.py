@@ -9,11 +9,11 @@ from pydantic import ValidationError
 
 from headgate_api import vault as contract
 from headgate_api.secret import Secret
-from headgate_api.vault import AccessRecord, APIKeyRecord, GrantRecord
+from headgate_api.vault import AccessRecord, APIKeyRecord, FederatedRecord, GrantRecord
 from headgate_operator.credentials.decide import Held
 from headgate_runtime.vault import CasMismatch, VaultDenied, VaultRecord
 
-Record = TypeVar("Record", APIKeyRecord, AccessRecord, GrantRecord)
+Record = TypeVar("Record", APIKeyRecord, AccessRecord, GrantRecord, FederatedRecord)
 
 _HASH_KEY_BYTES: Final = 32
 
@@ -76,6 +76,10 @@ class Store:
     async def access(self, namespace: str, account: str) -> Stored[AccessRecord]:
         """Return the latest version of an account's access token."""
         return await self._latest(contract.access_path(namespace, account), AccessRecord)
+
+    async def federated(self, path: str) -> Stored[FederatedRecord]:
+        """Return the latest version of the token at a federated path."""
+        return await self._latest(path, FederatedRecord)
 
     async def write(self, path: str, record: APIKeyRecord | AccessRecord, *, cas: int) -> int:
         """Write a record by check-and-set. Raises CasMismatch when another writer was first."""

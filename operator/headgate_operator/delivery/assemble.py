@@ -8,7 +8,7 @@ from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
 from headgate_api.revisions import ProviderBundle
 from headgate_api.snapshot import AccountEntry, AccountForm, FleetSettings, ProviderEntry, ProviderForm, Snapshot
 from headgate_operator.provider.acceptance import refusal
-from headgate_operator.revisions.bundles import Form, account_form, laid_over, provider_form
+from headgate_operator.revisions.bundles import Form, account_form, laid_over, provider_form, with_token
 from headgate_operator.revisions.guard import UNGUARDED, Guard, State
 from headgate_operator.revisions.shown import account_in
 
@@ -65,7 +65,7 @@ def provider_entry(provider: LLMProvider, guard: Guard = UNGUARDED) -> ProviderE
     stable: ProviderForm | None = provider_form(provider)
     candidate: ProviderForm | None = None
     if guard.state is not State.UNGUARDED:
-        stable, candidate = _provider_in(guard.stable), _provider_in(guard.candidate)
+        stable, candidate = (_provider_in(form, provider) for form in (guard.stable, guard.candidate))
     return ProviderEntry(
         namespace=namespace,
         name=name,
@@ -104,8 +104,9 @@ def allowed(entry: ProviderEntry, fleet: ProxyFleet) -> ProviderEntry | None:
     return entry.model_copy(update={"stable": stable, "candidate": candidate})
 
 
-def _provider_in(form: Form | None) -> ProviderForm | None:
-    return form.bundle.provider if form is not None and isinstance(form.bundle, ProviderBundle) else None
+def _provider_in(form: Form | None, provider: LLMProvider) -> ProviderForm | None:
+    kept = form.bundle if form is not None else None
+    return with_token(kept.provider, provider) if isinstance(kept, ProviderBundle) else None
 
 
 def _account_in(form: Form | None, account: SubscriptionAccount) -> AccountForm | None:

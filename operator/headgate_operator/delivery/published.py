@@ -25,9 +25,14 @@ SETTLING_SECONDS: Final = 3 * REPORT_INTERVAL_SECONDS
 def form_of(entry: ProviderEntry | AccountEntry) -> str:
     """Return the content hash of everything a proxy is told of an object, its credential's version included.
 
-    A generation would not do: an import changes what proxies need without changing the spec.
+    A generation would not do: an import changes what proxies need without changing the spec. But nobody waits for the renewal of a
+    federated token: the one before it still serves.
     """
-    return content_revision(entry.to_wire())
+    wire = entry.to_wire()
+    for form in (wire.get("stable"), wire.get("candidate")):
+        if form is not None and form.get("workloadIdentity") is not None:
+            del form["workloadIdentity"]["version"]
+    return content_revision(wire)
 
 
 def forms(snapshot: Snapshot) -> dict[Key, str]:

@@ -141,6 +141,7 @@ def _face(body: Mapping[str, Any]) -> object:
         tuple(sorted((metadata.get("labels") or {}).items())),
         versions,
         _at(body, "status", "credential", "grantId"),
+        repr(_at(body, "status", "workloadIdentity")),
         ready,
     )
 

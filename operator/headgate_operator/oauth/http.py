@@ -59,7 +59,7 @@ class OAuthHttp:
                 raise flight.stopped from None
             if not isinstance(error, (aiohttp.ClientError, OSError, TimeoutError, _TooLong)):
                 raise
-            what = _explained(error, self._deadline)
+            what = _explained(error, self._deadline, request)
         # Outside the handler, so that no error that knows the request hangs on ours.
         raise (AnswerLost if flight.sent else NotSent)(what)
 
@@ -113,7 +113,7 @@ def _context(request: OAuthRequest, origins: Collection[str], private_addresses:
     try:
         origin = request.origin
     except ValueError:
-        raise NotSent("the endpoint is no usable URL; correct spec.oauth") from None
+        raise NotSent(f"the endpoint is no usable URL; correct {request.endpoint_field}") from None
     if not request.url.startswith("https://"):
         raise NotSent(f"{origin} is plain HTTP; write an https:// endpoint")
     if origin not in origins:
@@ -126,15 +126,15 @@ def _context(request: OAuthRequest, origins: Collection[str], private_addresses:
     try:
         return ssl.create_default_context(cadata=request.ca_bundle)
     except ssl.SSLError:
-        raise NotSent("spec.oauth.tls.caBundle holds no readable certificate; write PEM certificates") from None
+        raise NotSent(f"{request.ca_field} holds no readable certificate; write PEM certificates") from None
 
 
-def _explained(error: BaseException, deadline: float) -> str:
+def _explained(error: BaseException, deadline: float, request: OAuthRequest) -> str:
     match error:
         case AddressNotAllowedError():
             return str(error)
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return "the vendor's certificate is not trusted; name its authority in spec.oauth.tls.caBundle"
+            return f"the vendor's certificate is not trusted; name its authority in {request.ca_field}"
         case aiohttp.ClientConnectorDNSError():
             return "the vendor's host name cannot be resolved"
         case aiohttp.ClientConnectorError():

@@ -34,12 +34,17 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class OAuthRequest:
-    """One POST. Headers and body may hold credentials and do not show when printed."""
+    """One POST. Headers and body may hold credentials and do not show when printed.
+
+    ``endpoint_field`` and ``ca_field``: which fields of a spec the endpoint and its authorities stand in, for messages.
+    """
 
     url: str
     headers: Mapping[str, Secret] = field(repr=False)
     body: Secret
     ca_bundle: str | None = field(default=None, repr=False)
+    endpoint_field: str = "spec.oauth"
+    ca_field: str = "spec.oauth.tls.caBundle"
 
     @property
     def origin(self) -> str:

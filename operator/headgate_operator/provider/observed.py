@@ -11,6 +11,7 @@ from headgate_api.snapshot import ProviderEntry
 from headgate_api.vault import APIKeyRecord
 from headgate_operator.credentials.secretview import SecretView
 from headgate_operator.credentials.store import Stored
+from headgate_operator.federation.standing import ObservedTokens
 from headgate_operator.revisions.guard import UNGUARDED, Guard
 from headgate_runtime.kube import Object
 from headgate_runtime.vault_errors import VaultError
@@ -37,6 +38,8 @@ class ObservedProvider:
     fleets: tuple[ProxyFleet, ...]
     accounts: tuple[SubscriptionAccount, ...]
     key: ObservedKey
+    tokens: ObservedTokens
+    """What the provider's workload identity was exchanged for."""
     programmed: Callable[[ProviderEntry], Observation]
     """Do all live proxies serve what this entry says? Asked about the status that the plan arrives at."""
     fallbacks: tuple[FallbackObservation, ...] = ()

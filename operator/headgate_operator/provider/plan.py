@@ -22,6 +22,7 @@ from headgate_operator.credentials.plan import (
 )
 from headgate_operator.credentials.settled import changed_status, deletion_waits
 from headgate_operator.delivery.assemble import provider_entry
+from headgate_operator.federation.standing import TokensPlan, tokens_plan
 from headgate_operator.provider.acceptance import accept
 from headgate_operator.provider.apikey import key_plan
 from headgate_operator.provider.conditions import credentials_ready, fallback_active, ready
@@ -47,7 +48,13 @@ def plan(seen: ObservedProvider, now: datetime) -> Plan:
         return Plan(AddFinalizer())
     states: list[ModeState] = []
     key_status = None
+    tokens = tokens_plan(seen.tokens, seen.provider.spec.auth.modes, now)
+    if tokens.delete:
+        return Plan(DeleteRecords(tokens.delete))
     for mode in seen.provider.spec.auth.modes:
+        if mode is AuthMode.WORKLOAD_IDENTITY:
+            states += [tokens.state] if tokens.state is not None else []
+            continue
         if mode is AuthMode.SUBSCRIPTION:
             states.append(subscription_state(selected(seen.provider, seen.accounts)))
             continue
@@ -56,14 +63,18 @@ def plan(seen: ObservedProvider, now: datetime) -> Plan:
             return Plan(key.write, notes=(key.note,) if key.note is not None else ())
         states.append(key.state)
         key_status = key.status
-    return _settled(seen, states, key_status, now)
+    return _settled(seen, states, key_status, tokens, now)
 
 
 def _settled(
-    seen: ObservedProvider, states: list[ModeState], key_status: CredentialStatus | None, now: datetime
+    seen: ObservedProvider,
+    states: list[ModeState],
+    key_status: CredentialStatus | None,
+    tokens: TokensPlan,
+    now: datetime,
 ) -> Plan:
     spec = seen.provider.spec
-    told = seen.provider.status.model_copy(update={"api_key": key_status})
+    told = seen.provider.status.model_copy(update={"api_key": key_status, "workload_identity": tokens.status})
     now_served = provider_entry(seen.provider.model_copy(update={"status": told}), seen.guard)
     programmed = programmed_as(seen.programmed(now_served), seen.guard)
     stable = stable_condition(seen.guard)
@@ -85,15 +96,17 @@ def _settled(
         revision=served_revision(seen.guard, spec, key_status),
         modes=",".join(mode.value for mode in spec.auth.modes),
         api_key=key_status,
+        workload_identity=tokens.status,
         accounts=accounts,
         conditions=merge_conditions(before, observations, generation=seen.provider.metadata.generation, now=now),
     )
     key_state = next((s for s in states if s.mode is AuthMode.API_KEY), None)
     imports = spec.auth.api_key is not None and spec.auth.api_key.import_secret_ref is not None
     return Plan(
-        notes=notes_on_change(before, observations, _TOLD),
+        notes=(*notes_on_change(before, observations, _TOLD), *tokens.notes),
         status=changed_status(seen.body, status),
         requeue=soonest(
+            tokens.look_again,
             RECHECK_SECONDS if imports else None,
             retry_in(before, ConditionType.CREDENTIALS_READY, now) if key_state and not key_state.usable else None,
         ),
@@ -113,6 +126,8 @@ def _deletion(seen: ObservedProvider, now: datetime) -> Plan:
     if names.FINALIZER not in provider.metadata.finalizers:
         return Plan()
     path = api_key_path(*provider.key)
+    if seen.tokens.paths:
+        return Plan(DeleteRecords(seen.tokens.paths))
     if seen.key.trouble is not None:
         return deletion_waits(
             seen.body, provider, f"deletion waits until the API key at {path} can be dealt with", seen.key.trouble, now

@@ -1,5 +1,7 @@
 """Reads everything an LLMProvider's plan depends on, and has the plan carried out."""
 
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from headgate_api.reasons import AuthMode
@@ -8,9 +10,14 @@ from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
 from headgate_api.vault import api_key_path
 from headgate_operator.credentials.executor import Executor
 from headgate_operator.credentials.observe import remember, secret_view
-from headgate_operator.credentials.seams import Edge
+from headgate_operator.credentials.plan import Plan
+from headgate_operator.credentials.seams import Edge, NoRefreshes, RefreshQueue
 from headgate_operator.credentials.store import Store
 from headgate_operator.engine.keys import Key
+from headgate_operator.federation.memory import Memory
+from headgate_operator.federation.observe import observe_tokens, wanted_tokens
+from headgate_operator.federation.settings import Federation
+from headgate_operator.federation.standing import ObservedTokens, tokens_plan
 from headgate_operator.provider.observed import ObservedKey, ObservedProvider
 from headgate_operator.provider.plan import plan
 from headgate_operator.reading import Unreadable, read, readable
@@ -36,7 +43,12 @@ class ProviderReconciler:
         held: Held,
         *,
         fleet_namespace: str,
+        refreshes: RefreshQueue | None = None,
+        memory: Memory | None = None,
     ) -> None:
+        """``refreshes`` takes tokens that are due; ``memory`` is what it remembers of them."""
+        self._refreshes = refreshes or NoRefreshes()
+        self._memory = memory or Memory()
         self._kube = kube
         self._store = store
         self._executor = executor
@@ -49,16 +61,26 @@ class ProviderReconciler:
     async def reconcile(self, key: Key) -> float | None:
         """Bring one provider's credentials and status up to date. Raises KubeError, KubeUnavailable, Unsettled."""
         try:
-            again = await self._executor.settle(lambda trouble: self._observe(key, trouble), plan)
+            again = await self._executor.settle(lambda trouble: self._observe(key, trouble), self._plan)
             await self._held.release_provider(key)
             return again
         except Unreadable as unreadable:
             await self._executor.refuse(unreadable)
             return None
 
+    def _plan(self, seen: ObservedProvider, now: datetime) -> Plan:
+        step = plan(seen, now)
+        if step.action is None and seen.provider.metadata.deletion_timestamp is None:
+            for federation in tokens_plan(seen.tokens, seen.provider.spec.auth.modes, now).due:
+                stored = seen.tokens.records.get(federation.grant_id)
+                expires = stored.record.expires_at if stored is not None and stored.record is not None else None
+                self._refreshes.due(federation.key, federation.token_origin, expires)
+        return step
+
     async def _observe(self, key: Key, trouble: VaultError | None) -> ObservedProvider | None:
         body = await self._kube.get(LLM_PROVIDER, key.namespace, key.name)
         if body is None:
+            self._memory.want(key, ())
             return None
         provider = read(LLMProvider, body)
         leaving = provider.metadata.deletion_timestamp is not None
@@ -67,17 +89,34 @@ class ProviderReconciler:
         pin = provider.spec.auth.api_key.version if provider.spec.auth.api_key else None
         version = pin or observed.latest.version
         accounts = () if leaving else await self._accounts(key)
+        guard = UNGUARDED if leaving else await self._guards.of_provider(provider, accounts)
+        wanted = () if leaving else wanted_tokens(provider, guard)
+        self._memory.want(key, wanted)
         return ObservedProvider(
             body=body,
             provider=provider,
             fleets=() if leaving else await self._fleets(),
             accounts=accounts,
             key=observed,
+            tokens=await self._tokens(provider, wanted, trouble),
             programmed=partial(self._edge.programmed, key),
             fallbacks=tuple(self._edge.fallbacks(key)),
             verdict=self._edge.verdict(api_key_path(*provider.key), version) if version else None,
-            guard=UNGUARDED if leaving else await self._guards.of_provider(provider, accounts),
+            guard=guard,
         )
+
+    async def _tokens(
+        self, provider: LLMProvider, wanted: tuple[Federation, ...], trouble: VaultError | None
+    ) -> ObservedTokens:
+        seen = await observe_tokens(self._store, self._memory, provider, wanted, trouble)
+        if seen.trouble is not None and trouble is None:
+            self._executor.note_trouble(seen.trouble)
+        for stored in seen.records.values():
+            remember(self._redactor, stored)
+        latest = seen.records.get(seen.live.grant_id) if seen.live is not None else None
+        if seen.live is None or latest is None or not latest.version:
+            return seen
+        return replace(seen, verdict=self._edge.verdict(seen.live.path, latest.version))
 
     async def _observe_key(self, provider: LLMProvider, trouble: VaultError | None) -> ObservedKey:
         auth = provider.spec.auth.api_key

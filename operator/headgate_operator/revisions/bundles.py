@@ -1,8 +1,8 @@
 """The live content of an object, as one bundle: what is a change of it, and what takes effect at once.
 
 Suspension, acknowledgement and deletion policy of an account are no content: they are laid over whatever form is served. Nor is how
-its tokens are renewed, which the control plane does by the live object, nor the version of a grant's access token: a refresh is
-no change.
+its tokens are renewed, which the control plane does by the live object, nor the version of a grant's access token or of a federated
+one: a renewal is no change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,6 +15,7 @@ from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
 from headgate_api.revisions import Bundle, FleetBundle, ProviderBundle
 from headgate_api.snapshot import AccountForm, CredentialPointer, ProviderForm, content_revision
 from headgate_operator.account.acknowledged import is_acknowledged
+from headgate_operator.federation.settings import pointer_for
 
 AT_ONCE: Final[Mapping[str, object]] = {
     "suspend": False,
@@ -34,7 +35,17 @@ def provider_form(provider: LLMProvider) -> ProviderForm:
         pointer = CredentialPointer(path=vault.api_key_path(*provider.key), version=pinned or known.version)
     version = pointer.version if pointer is not None else None
     revision = content_revision(provider.spec.to_wire(), version)
-    return ProviderForm(revision=revision, spec=provider.spec, api_key=pointer)
+    return ProviderForm(
+        revision=revision,
+        spec=provider.spec,
+        api_key=pointer,
+        workload_identity=pointer_for(provider, provider.spec),
+    )
+
+
+def with_token(form: ProviderForm, provider: LLMProvider) -> ProviderForm:
+    """Return a kept form of a provider with the newest token of the settings it was kept with."""
+    return form.model_copy(update={"workload_identity": pointer_for(provider, form.spec)})
 
 
 def account_form(account: SubscriptionAccount) -> AccountForm:
@@ -81,9 +92,8 @@ def laid_over(form: AccountForm, account: SubscriptionAccount) -> AccountForm:
 def provider_bundle(provider: LLMProvider, accounts: Iterable[SubscriptionAccount]) -> ProviderBundle:
     """Return the content of a provider with those of ``accounts`` that name it and are not being deleted."""
     members = members_of(provider, accounts)
-    return ProviderBundle(
-        provider=provider_form(provider), accounts={a.metadata.name: content_of(account_form(a)) for a in members}
-    )
+    form = provider_form(provider).model_copy(update={"workload_identity": None})
+    return ProviderBundle(provider=form, accounts={a.metadata.name: content_of(account_form(a)) for a in members})
 
 
 def members_of(provider: LLMProvider, accounts: Iterable[SubscriptionAccount]) -> list[SubscriptionAccount]:

@@ -72,7 +72,8 @@ def served_form(snapshots: Iterable[Snapshot | None], namespace: str, provider: 
 
 
 def _provider_in(snapshot: Snapshot, namespace: str, name: str) -> ProviderForm | None:
-    return next((e.stable for e in snapshot.providers if (e.namespace, e.name) == (namespace, name)), None)
+    found = next((e.stable for e in snapshot.providers if (e.namespace, e.name) == (namespace, name)), None)
+    return found.model_copy(update={"workload_identity": None}) if found is not None else None
 
 
 def _accounts_in(snapshot: Snapshot, namespace: str, provider: str) -> dict[str, AccountForm]:

@@ -1,7 +1,7 @@
 """Anthropic's Messages API as a dialect, with its mode table.
 
 Sources: Anthropic API docs, "Authentication" (``x-api-key`` or ``Authorization: Bearer``, never both); OAuth bearers need
-the beta ``oauth-2025-04-20``.
+the beta ``oauth-2025-04-20``, those of a workload identity too.
 """
 
 from typing import Final
@@ -19,9 +19,12 @@ from headgate_proxy.protocols.operation import Operation
 
 _PATHS: Final = {Operation.MESSAGES: "/v1/messages", Operation.COUNT_TOKENS: "/v1/messages/count_tokens"}
 
+_BEARER: Final = ModeRule("authorization", "Bearer ", _PATHS, betas=("oauth-2025-04-20",))
+
 MODES: Final = {
     AuthMode.API_KEY: ModeRule("x-api-key", "", _PATHS),
-    AuthMode.SUBSCRIPTION: ModeRule("authorization", "Bearer ", _PATHS, betas=("oauth-2025-04-20",)),
+    AuthMode.WORKLOAD_IDENTITY: _BEARER,
+    AuthMode.SUBSCRIPTION: _BEARER,
 }
 
 ANTHROPIC: Final = Dialect(

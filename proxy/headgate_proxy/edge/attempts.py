@@ -188,6 +188,8 @@ class Attempts:
         if selection.mode is AuthMode.API_KEY:
             pinned = provider.spec.auth.api_key is not None and provider.spec.auth.api_key.version is not None
             return (None if pinned else provider.api_key), False
+        if selection.mode is AuthMode.WORKLOAD_IDENTITY:
+            return provider.federated, True
         account = next((a for a in provider.accounts if a.name == selection.account), None)
         return (None, False) if account is None else (account.access, account.refreshable)
 

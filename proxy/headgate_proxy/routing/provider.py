@@ -55,6 +55,7 @@ class Provider:
     revision: str
     spec: LLMProviderSpec
     api_key: CredentialPointer | None
+    federated: CredentialPointer | None
     accounts: tuple[Account, ...]
     upstream: Upstream
     plan: Upstream
@@ -74,7 +75,7 @@ class Provider:
     @property
     def pointers(self) -> Iterable[CredentialPointer]:
         """Return every credential that requests to this provider may need."""
-        return [p for p in (self.api_key, *(a.access for a in self.accounts)) if p is not None]
+        return [p for p in (self.api_key, self.federated, *(a.access for a in self.accounts)) if p is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def compile_provider(
         revision=form.revision,
         spec=spec,
         api_key=form.api_key,
+        federated=form.workload_identity,
         accounts=_accounts_of(entry, spec, accounts),
         upstream=upstream,
         plan=plan,

@@ -1,6 +1,6 @@
 """The same reasons in words: for the fallback header, and for the error a caller reads when no mode is left."""
 
-from headgate_api.reasons import NOT_CONFIGURED, SkipReason
+from headgate_api.reasons import NOT_CONFIGURED, AuthMode, SkipReason
 from headgate_proxy.selection.states import Exhausted, Selection, Skipped
 
 _MENDS = {
@@ -18,6 +18,13 @@ _MENDS = {
     SkipReason.NOT_ACKNOWLEDGED: "nobody has acknowledged its use yet (spec.acknowledgement)",
     SkipReason.NOT_OWNER: "it is another's (spec.owner.subjects)",
 }
+
+_FEDERATED = {
+    SkipReason.EXPIRED: "its token has expired and could not be renewed; see the provider's condition CredentialsReady",
+    SkipReason.REVOKED: "the vendor refuses its token; see the provider's condition CredentialsReady",
+    SkipReason.MISSING: "it has no token yet; see the provider's condition CredentialsReady",
+}
+"""For a workload identity: nobody imports anything there."""
 
 
 def fallback_header(selection: Selection) -> str | None:
@@ -44,4 +51,5 @@ def why_not(exhausted: Exhausted) -> str:
 def _sentence(skip: Skipped) -> str:
     shown = skip.account if skip.reason is not SkipReason.NOT_OWNER else None
     who = skip.mode if shown is None else f"{skip.mode}/{shown}"
-    return f"{who}: {skip.reason} ({_MENDS[skip.reason]})"
+    federated = _FEDERATED.get(skip.reason) if skip.mode is AuthMode.WORKLOAD_IDENTITY else None
+    return f"{who}: {skip.reason} ({federated or _MENDS[skip.reason]})"

@@ -83,6 +83,9 @@ def _credentials(
     if mode is AuthMode.API_KEY:
         yield None, _held(provider.api_key, situation)
         return
+    if mode is AuthMode.WORKLOAD_IDENTITY:
+        yield None, _held(provider.federated, situation)
+        return
     for account in provider.accounts:
         yield account.name, _of_account(account, caller, situation)
     if not provider.accounts:

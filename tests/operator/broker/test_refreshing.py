@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any, cast
 import aiohttp
 import pytest
 from aiohttp import web
-from tests.operator.credentials.objects import ACCOUNT, START, account
+from tests.operator.credentials.objects import ACCOUNT, PROVIDER, START, account, provider
 from tests.operator.credentials.world import Faults, MemoryKube, MemoryVault
 
 from headgate_api.clock import ManualClock
 from headgate_api.reasons import ConditionReason
 from headgate_api.refresh import REFRESH_PATH
+from headgate_api.resources import LLMProvider
 from headgate_operator.broker.authentication import Authenticator
 from headgate_operator.broker.refreshing import RefreshEndpoint
 from headgate_operator.credentials.store import Store
 from headgate_operator.engine.keys import Key
+from headgate_operator.federation.memory import Memory
+from headgate_operator.federation.settings import federation_of
 from headgate_operator.refresh.executor import Renewed, Result
 from headgate_operator.refresh.verdict import Rest
 from headgate_runtime.vault import VaultCause
@@ -49,6 +52,7 @@ class Broker:
     leads: bool = True
     asked: list[tuple[Key, str, int | None]] = field(default_factory=list)
     result: Result = RENEWED
+    memory: Memory = field(default_factory=Memory)
 
     async def ask(self, key: Key, origin: str, refused: int | None) -> Result:
         self.asked.append((key, origin, refused))
@@ -84,6 +88,7 @@ async def broker() -> AsyncIterator[Broker]:
         Store(vault),
         made,
         Authenticator(cast("Kube", kube), clock),
+        made.memory,
         namespace="headgate-system",
         leads=lambda: made.leads,
         clock=clock,
@@ -128,6 +133,10 @@ async def test_a_version_that_is_no_longer_the_latest_is_answered_from_vault(bro
         ({"path": "team/subscriptionaccounts/a/b/access"}, "default", 400, "path: "),
         ({"path": "te%2Fam/subscriptionaccounts/ada/access"}, "default", 400, "path: "),
         ({"path": "team/llmproviders/claude/api-key"}, "default", 400, "path: "),
+        ({"path": "team/llmproviders/claude/federated"}, "default", 400, "path: "),
+        ({"path": "team/llmproviders/claude/federated/UPPER-CASE"}, "default", 400, "path: "),
+        ({"path": "team/llmproviders/../federated/0123456789abcdef"}, "default", 400, "path: "),
+        ({"path": "team/llmproviders/nobody/federated/0123456789abcdef"}, "default", 404, "does not exist"),
         ({"path": "team/subscriptionaccounts/nobody/access"}, "default", 404, "does not exist"),
         ({"path": 7}, "default", 400, "path: "),
         ({"generation": None}, "default", 400, "name the version"),
@@ -181,3 +190,41 @@ async def test_what_is_no_request_is_refused(broker: Broker) -> None:
     headers = {"authorization": "Bearer default"}
     async with broker.http.post(REFRESH_PATH, data=b"{", headers=headers) as answer:
         assert answer.status == 400
+
+
+async def test_a_federated_token_is_asked_for_by_its_own_path(broker: Broker) -> None:
+    wanted = {
+        "serviceAccountName": "caller",
+        "audience": "https://api.vendor.example",
+        "federationRuleId": "fdrl_1",
+        "organizationId": "org-1",
+        "serviceAccountId": "svac_1",
+    }
+    body = provider(modes=("WorkloadIdentity",))
+    body["spec"]["auth"]["workloadIdentity"] = wanted
+    broker.kube.put(body)
+    federation = federation_of("team", "claude", LLMProvider.from_wire(body).spec)
+    assert federation is not None
+    ask = {"fleet": "default", "pod": "p1", "path": federation.path, "version": 1}
+    status, said, _ = await broker.post(ask)
+    assert (status, said["error"]["reason"]) == (503, "Pending"), "a new leader has yet to look at the provider"
+
+    broker.memory.want(PROVIDER, [federation])
+    status, said, _ = await broker.post(ask)
+    assert (status, said["error"]["reason"]) == (409, "CredentialNotFound")
+    record = {
+        "origins": [],
+        "access_token": "not-real",
+        "grant_id": federation.grant_id,
+        "generation": 4,
+        "obtained_at": "2026-11-01T12:00:00Z",
+    }
+    broker.vault.put(federation.path, record)
+    assert (await broker.post(ask))[:2] == (
+        200,
+        {"path": federation.path, "version": 7, "generation": 2, "expiresAt": "2026-11-01T20:00:00Z"},
+    )
+    assert broker.asked == [(federation.key, "https://api.vendor.example", 4)]
+    broker.vault.put(federation.path, record | {"generation": 5})
+    assert (await broker.post(ask))[1]["version"] == 2, "a token that is replaced already is answered from Vault"
+    assert len(broker.asked) == 1

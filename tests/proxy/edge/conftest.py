@@ -39,6 +39,14 @@ from headgate_proxy.tracks.decide import Decision
 API_KEY = "emulated-api-key"
 OAUTH = "emulated-oauth-token"
 ISSUER = "https://kubernetes.default.svc"
+GRANT = "0123456789abcdef01234567"
+WORKLOAD = {
+    "serviceAccountName": "caller",
+    "audience": "https://api.anthropic.com",
+    "federationRuleId": "fdrl_1",
+    "organizationId": "org-1",
+    "serviceAccountId": "svac_1",
+}
 
 
 class Cluster:
@@ -235,6 +243,8 @@ class Gate:
         fallback: dict[str, str] | None = None,
         key: str | None = API_KEY,
         version: int = 1,
+        federated: str | None = None,
+        expires_at: datetime | None = None,
         **spec: Any,
     ) -> None:
         path = vault.api_key_path(namespace, name)
@@ -244,11 +254,16 @@ class Gate:
             "models": [{"name": "claude-sonnet-5-5"}],
             "auth": {"modes": list(modes), "fallback": fallback or {}}
             | ({"apiKey": {}} if "APIKey" in modes else {})
-            | ({"subscription": {}} if "Subscription" in modes else {}),
+            | ({"subscription": {}} if "Subscription" in modes else {})
+            | ({"workloadIdentity": WORKLOAD} if "WorkloadIdentity" in modes else {}),
         }
         form = ProviderForm.model_validate(
             {"revision": "r1", "spec": body | spec, "apiKey": {"path": path, "version": version}}
         )
+        if federated is not None:
+            pointer = CredentialPointer(path=vault.federated_path(namespace, name, GRANT), version=1)
+            form = form.model_copy(update={"workload_identity": pointer})
+            self.hold(pointer.path, federated, expires_at=expires_at)
         self.providers[f"{namespace}/{name}"] = ProviderEntry(namespace=namespace, name=name, generation=1, stable=form)
         if key is not None:
             self.hold(path, key, version=version)
