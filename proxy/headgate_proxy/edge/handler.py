@@ -11,7 +11,6 @@ from aiohttp import web
 from headgate_api import names
 from headgate_api.clock import Clock
 from headgate_api.snapshot import Split
-from headgate_proxy.anthropic.dialect import ANTHROPIC
 from headgate_proxy.callers.authenticator import Authenticator
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.credentials.refreshing import NoRefreshes
@@ -20,7 +19,7 @@ from headgate_proxy.edge.body import BodyLimits, Share, read_body
 from headgate_proxy.edge.deciding import Asked, Deciding
 from headgate_proxy.edge.exchange import LEFT_EARLY, Exchange, new_request_id
 from headgate_proxy.edge.passing import Passing, from_upstream
-from headgate_proxy.edge.paths import LISTED, SERVED, UNKNOWN, Served, served_at
+from headgate_proxy.edge.paths import LISTED, SERVED, UNKNOWN, Served, dialect_at, served_at, spoken
 from headgate_proxy.edge.ports import Credentials, Live, Refreshes, Telemetry
 from headgate_proxy.edge.relay import Relay
 from headgate_proxy.protocols.operation import Operation
@@ -83,6 +82,8 @@ class Handler:
         """Answer a request; its trace is finished however this ends."""
         path, _, query = request.raw_path.partition("?")
         served = SERVED.get(path) or served_at(path)
+        if served is not None:
+            served = spoken(served, request.headers)
         request_id = new_request_id()
         trace = self._ports.telemetry.begin(
             request.headers,
@@ -90,7 +91,9 @@ class Handler:
             method=request.method,
             path=UNKNOWN if served is None else served.label,
         )
-        exchange = Exchange(request, request_id, trace, ANTHROPIC if served is None else served.dialect)
+        exchange = Exchange(
+            request, request_id, trace, dialect_at(path, request.headers) if served is None else served.dialect
+        )
         with self._around.drain.request():
             try:
                 response = await self._answer(exchange, served, query)

@@ -12,10 +12,14 @@ class Operation(StrEnum):
 
     MESSAGES = "messages"
     COUNT_TOKENS = "count_tokens"
+    CHAT = "chat_completions"
+    RESPONSES = "responses"
 
 
 PATHS: Final[Mapping[Operation, str]] = {
     Operation.MESSAGES: "/v1/messages",
     Operation.COUNT_TOKENS: "/v1/messages/count_tokens",
+    Operation.CHAT: "/v1/chat/completions",
+    Operation.RESPONSES: "/v1/responses",
 }
 """Where clients ask for each: the vendors' own paths."""

@@ -11,8 +11,8 @@ from typing import Final, Protocol
 
 from headgate_proxy.protocols.facts import ResponseFacts
 
-_MAX_EVENT_BYTES: Final = 128 * 1024
-"""No event that tells of usage is longer. What is kept is copied for every piece, so that this also bounds work."""
+_MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
+"""No event that tells of usage is longer: the last one of a Response repeats all of it, tools and instructions included."""
 _MAX_DOCUMENT_BYTES: Final = 8 * 1024 * 1024
 _END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _MARKS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -43,7 +43,7 @@ class EventReader(ABC):
 
     def __init__(self) -> None:
         self.facts = ResponseFacts()
-        self._partial = b""
+        self._partial = bytearray()
         self._overlong = False
 
     @abstractmethod
@@ -65,28 +65,29 @@ class EventReader(ABC):
             if self.may_tell(piece):
                 self._read(piece)
             return
-        data = self._partial + piece
-        end = _last_end(data, max(0, len(self._partial) - 3))
+        data, before = self._partial, len(self._partial)
+        data += piece
+        end = _last_end(data, max(0, before - 3))
         if end < 0:
-            self._keep(data)
+            self._shorten()
             return
-        complete, rest = data[:end], data[end:]
+        complete = bytes(data[:end])
+        del data[:end]
         if self._overlong:  # the first event here began too long ago: it is not read
             first = _END.search(complete)
             complete = complete[first.end() :] if first is not None else b""
             self._overlong = False
-        self._keep(rest)
+        self._shorten()
         if self.may_tell(complete):
             self._read(complete)
 
     def finish(self) -> None:  # noqa: B027 - what there is to know has been read on the way
         """Note that the stream has ended; an event that was not complete never counts."""
 
-    def _keep(self, rest: bytes) -> None:
-        if len(rest) > _MAX_EVENT_BYTES:
+    def _shorten(self) -> None:
+        if len(self._partial) > _MAX_EVENT_BYTES:
             self._overlong = True
-            rest = rest[-3:]  # enough to find a boundary that is split between two pieces
-        self._partial = rest
+            del self._partial[:-3]  # enough is left to find a boundary that is split between two pieces
 
     def _read(self, events: bytes) -> None:
         # A quick reader's piece holds hundreds of events: split them plainly where their line ends allow.
@@ -96,7 +97,7 @@ class EventReader(ABC):
                 self.read(b"\n".join(lines))
 
 
-def _last_end(data: bytes, start: int) -> int:
+def _last_end(data: bytearray, start: int) -> int:
     """Return where the last complete event ends, or -1 when none ends after ``start``."""
     ends = [at + len(mark) for mark in _MARKS if (at := data.rfind(mark, start)) >= 0]
     return max(ends, default=-1)
