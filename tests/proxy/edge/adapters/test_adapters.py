@@ -1,0 +1,134 @@
+"""Every adapter, every state of its credential, plain and streamed, with tools: by the vendors' own client libraries."""
+
+from collections.abc import Callable
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from headgate_dev.emulator import TokenState
+
+from .vendors import ACCOUNT_ID, API_KEY, OAUTH, SAMPLE, TOOLS, USE, Adapter
+
+KINDS = ("plain", "streamed")
+REFUSED = (anthropic.APIStatusError, openai.APIStatusError)
+
+
+async def ask(gate: Any, adapter: Adapter, kind: str, *, tools: bool) -> None:
+    """Ask, and look at what the model says: the whole text, or both tools at once with input that is hard to split."""
+    text, calls = await adapter.asks[kind](gate, USE if tools else "grüß 世界", tools)
+    if tools:
+        assert calls == [(name, SAMPLE) for name in TOOLS]
+    else:
+        assert text == "You said: grüß 世界"
+    await gate.trace.ended.wait()
+
+
+def refuse(gate: Any, adapter: Adapter, state: TokenState) -> None:
+    """Have the vendor refuse the credential of the adapter's first mode."""
+    if adapter.modes[0] == "Subscription":
+        gate.emu.oauth_tokens[OAUTH] = state
+    else:
+        gate.emu.api_keys.discard(API_KEY)
+
+
+def skip_unless_served(adapter: Adapter, kind: str) -> None:
+    if kind not in adapter.asks:
+        pytest.skip("the plan's backend answers by stream alone")
+
+
+@pytest.mark.parametrize("tools", [False, True], ids=["text", "tools"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_answer_comes_through_whole_and_its_tokens_are_counted(
+    gate: Any, serve: Callable[..., None], adapter: Adapter, kind: str, tools: bool
+) -> None:
+    skip_unless_served(adapter, kind)
+    serve(adapter)
+    await ask(gate, adapter, kind, tools=tools)
+
+    outcome = gate.trace.outcomes[0]
+    assert gate.trace.decisions[-1].mode == adapter.modes[0]
+    assert outcome.streaming is (kind == "streamed")
+    assert outcome.facts.usage.input_tokens > 0
+    assert outcome.facts.usage.output_tokens > 0
+    assert outcome.facts.model is not None
+    assert outcome.facts.message_id is not None
+    assert outcome.facts.stop_reason is not None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("state", [TokenState.EXPIRED, TokenState.REVOKED])
+@pytest.mark.parametrize("tools", [False, True], ids=["text", "tools"])
+async def test_a_newer_version_of_a_refused_credential_is_used_at_once(
+    gate: Any, serve: Callable[..., None], adapter: Adapter, kind: str, state: TokenState, tools: bool
+) -> None:
+    skip_unless_served(adapter, kind)
+    if adapter.modes[0] != "Subscription":
+        pytest.skip("a key has no refresh; a new one comes with a new snapshot")
+    serve(adapter)
+    gate.emu.oauth_tokens[OAUTH + "-2"] = TokenState.VALID
+    path = "team-a/subscriptionaccounts/max/access"
+    old = gate.credentials.held[path]
+    gate.hold(path, OAUTH + "-2", version=2, account_id=ACCOUNT_ID)
+    gate.credentials.vault[path], gate.credentials.held[path] = gate.credentials.held[path], old
+    refuse(gate, adapter, state)
+
+    await ask(gate, adapter, kind, tools=tools)
+    assert [request.credential for request in gate.emu.requests] == [OAUTH, OAUTH + "-2"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("state", [TokenState.EXPIRED, TokenState.REVOKED])
+async def test_a_refused_credential_is_the_gates_own_affair_and_no_401(
+    gate: Any, serve: Callable[..., None], adapter: Adapter, kind: str, state: TokenState
+) -> None:
+    skip_unless_served(adapter, kind)
+    serve(adapter, adapter.modes[0])
+    refuse(gate, adapter, state)
+
+    with pytest.raises(REFUSED) as refused:
+        await ask(gate, adapter, kind, tools=False)
+    assert refused.value.status_code == 502
+    assert adapter.modes[0] in str(refused.value)
+    assert refused.value.response.headers["x-should-retry"] == "false"
+    assert OAUTH not in refused.value.response.text
+    assert API_KEY not in refused.value.response.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("state", "row"), [(TokenState.EXPIRED, "expired"), (TokenState.REVOKED, "revoked")])
+@pytest.mark.parametrize("tools", [False, True], ids=["text", "tools"])
+async def test_the_next_mode_answers_where_the_table_allows_it(
+    gate: Any, serve: Callable[..., None], adapter: Adapter, kind: str, state: TokenState, row: str, tools: bool
+) -> None:
+    skip_unless_served(adapter, kind)
+    if len(adapter.modes) == 1:
+        pytest.skip("one mode alone")
+    serve(adapter, fallback={row: "Allow"})
+    refuse(gate, adapter, state)
+
+    await ask(gate, adapter, kind, tools=tools)
+    first, second = gate.emu.requests
+    assert (first.credential, second.credential) == (OAUTH, API_KEY)
+    assert [(f.from_mode, f.to_mode) for f in gate.trace.fallbacks] == [adapter.modes]
+    assert OAUTH not in repr(second.headers)
+    assert ACCOUNT_ID not in repr(second.headers)
+    assert "experimental" not in repr(second.headers)
+    assert "oauth-20" not in repr(second.headers)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_next_mode_is_never_spent_where_it_does_not(
+    gate: Any, serve: Callable[..., None], adapter: Adapter, kind: str
+) -> None:
+    skip_unless_served(adapter, kind)
+    if len(adapter.modes) == 1:
+        pytest.skip("one mode alone")
+    serve(adapter, fallback={"expired": "Allow", "unavailable": "Allow"})
+    refuse(gate, adapter, TokenState.REVOKED)
+
+    with pytest.raises(REFUSED) as refused:
+        await ask(gate, adapter, kind, tools=False)
+    assert refused.value.status_code == 502
+    assert [request.credential for request in gate.emu.requests] == [OAUTH]

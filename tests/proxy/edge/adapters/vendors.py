@@ -1,0 +1,188 @@
+"""Each adapter as its clients use it: the vendor's own SDK through the gate, and what the emulated vendor says in it."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anthropic
+import openai
+
+from headgate_dev.emulator.anthropic.vendor import Anthropic
+from headgate_dev.emulator.openai.vendor import OpenAI
+from headgate_dev.emulator.vendor import Vendor
+
+API_KEY = "emulated-api-key"
+OAUTH = "emulated-oauth-token"
+ACCOUNT_ID = "emulated-account"
+SCHEMA: Any = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+    "required": ["city", "days"],
+}
+TOOLS = ("weather", "news")
+USE = "use tools weather and news"
+SAMPLE = {"city": 'Füße 世界 😀 "quoted" \\ done', "days": 1234567}
+"""What the emulated model gives a tool: awkward to split into pieces."""
+
+Said = tuple[str, list[tuple[str, dict[str, Any]]]]
+"""The text of an answer, and the tools it calls with their input."""
+Ask = Callable[[Any, str, bool], Awaitable[Said]]
+"""Ask with a prompt through a gate, with tools or without."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One adapter: ``modes`` in their order, ``asks`` by kind of request; ``spec`` is the provider's, ``{emu}`` the vendor."""
+
+    name: str
+    vendor: Callable[[], Vendor]
+    modes: tuple[str, ...]
+    spec: Mapping[str, Any]
+    asks: Mapping[str, Ask]
+    subscription: Mapping[str, Any]
+
+
+def _said(text: str, calls: list[tuple[str, Any]]) -> Said:
+    return text, [(name, json.loads(given) if isinstance(given, str) else given) for name, given in calls]
+
+
+# -- Anthropic ---------------------------------------------------------------------------------------------------------------
+
+_CLAUDE: Any = {"model": "claude-sonnet-5-5", "max_tokens": 200}
+_CLAUDE_TOOLS: Any = [{"name": name, "input_schema": SCHEMA} for name in TOOLS]
+
+
+def _messages(prompt: str, tools: bool) -> Any:
+    return _CLAUDE | {"messages": [{"role": "user", "content": prompt}]} | ({"tools": _CLAUDE_TOOLS} if tools else {})
+
+
+def _of_message(message: anthropic.types.Message) -> Said:
+    text = "".join(block.text for block in message.content if block.type == "text")
+    return _said(text, [(block.name, block.input) for block in message.content if block.type == "tool_use"])
+
+
+async def _claude(gate: Any, prompt: str, tools: bool) -> Said:
+    async with gate.sdk() as sdk:
+        return _of_message(await sdk.messages.create(**_messages(prompt, tools)))
+
+
+async def _claude_streamed(gate: Any, prompt: str, tools: bool) -> Said:
+    async with gate.sdk() as sdk, sdk.messages.stream(**_messages(prompt, tools)) as stream:
+        return _of_message(await stream.get_final_message())
+
+
+# -- OpenAI ------------------------------------------------------------------------------------------------------------------
+
+GPT = "gpt-5.3-codex"
+_NESTED: Any = [{"type": "function", "function": {"name": name, "parameters": SCHEMA}} for name in TOOLS]
+_FLAT: Any = [{"type": "function", "name": name, "parameters": SCHEMA, "strict": False} for name in TOOLS]
+
+
+def openai_sdk(gate: Any, base: str = "/v1") -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(api_key=gate.cluster.token(), base_url=gate.url + base, max_retries=0)
+
+
+def _chat(prompt: str, tools: bool) -> Any:
+    asked: Any = {"model": GPT, "messages": [{"role": "user", "content": prompt}]}
+    return asked | ({"tools": _NESTED} if tools else {})
+
+
+async def _completion(gate: Any, prompt: str, tools: bool) -> Said:
+    async with openai_sdk(gate) as sdk:
+        message = (await sdk.chat.completions.create(**_chat(prompt, tools))).choices[0].message
+    return _said(message.content or "", [(c.function.name, c.function.arguments) for c in message.tool_calls or ()])
+
+
+async def _completion_streamed(gate: Any, prompt: str, tools: bool) -> Said:
+    text, calls = "", {}
+    async with openai_sdk(gate, "/openai/v1") as sdk:
+        stream = await sdk.chat.completions.create(
+            **_chat(prompt, tools), stream=True, stream_options={"include_usage": True}
+        )
+        async for chunk in stream:
+            for choice in chunk.choices:
+                text += choice.delta.content or ""
+                for call in choice.delta.tool_calls or ():
+                    name, given = calls.get(call.index, ("", ""))
+                    calls[call.index] = (name + (call.function.name or ""), given + (call.function.arguments or ""))
+    return _said(text, list(calls.values()))
+
+
+def _of_response(response: Any) -> Said:
+    return _said(response.output_text, [(i.name, i.arguments) for i in response.output if i.type == "function_call"])
+
+
+def _response(prompt: str, tools: bool) -> Any:
+    return {"model": GPT, "input": prompt} | ({"tools": _FLAT} if tools else {})
+
+
+async def _responses(gate: Any, prompt: str, tools: bool) -> Said:
+    async with openai_sdk(gate) as sdk:
+        return _of_response(await sdk.responses.create(**_response(prompt, tools)))
+
+
+async def _responses_streamed(gate: Any, prompt: str, tools: bool) -> Said:
+    async with openai_sdk(gate) as sdk, sdk.responses.stream(**_response(prompt, tools)) as stream:
+        return _of_response(await stream.get_final_response())
+
+
+async def _codex(gate: Any, prompt: str, tools: bool) -> Said:
+    """Ask as Codex does: by stream, nothing stored, the system text as instructions."""
+    said: Said | None = None
+    asked: Any = _response(prompt, tools) | {
+        "input": [{"role": "user", "content": prompt}],
+        "instructions": "be brief",
+        "store": False,
+        "stream": True,
+    }
+    async with openai_sdk(gate, "/backend-api/codex") as sdk:
+        async for event in await sdk.responses.create(**asked):
+            if event.type == "response.completed":
+                said = _of_response(event.response)
+    assert said is not None
+    return said
+
+
+ADAPTERS = (
+    Adapter(
+        "anthropic-key",
+        Anthropic,
+        ("APIKey",),
+        {"protocol": "Anthropic", "models": [{"name": "claude-sonnet-5-5"}]},
+        {"plain": _claude, "streamed": _claude_streamed},
+        {},
+    ),
+    Adapter(
+        "anthropic-plan",
+        Anthropic,
+        ("Subscription", "APIKey"),
+        {"protocol": "Anthropic", "models": [{"name": "claude-sonnet-5-5"}]},
+        {"plain": _claude, "streamed": _claude_streamed},
+        {},
+    ),
+    Adapter(
+        "openai-chat",
+        OpenAI,
+        ("APIKey",),
+        {"protocol": "OpenAI", "models": [{"name": GPT}]},
+        {"plain": _completion, "streamed": _completion_streamed},
+        {},
+    ),
+    Adapter(
+        "openai-responses",
+        OpenAI,
+        ("APIKey",),
+        {"protocol": "OpenAI", "models": [{"name": GPT}]},
+        {"plain": _responses, "streamed": _responses_streamed},
+        {},
+    ),
+    Adapter(
+        "codex",
+        OpenAI,
+        ("Subscription", "APIKey"),
+        {"protocol": "OpenAI", "apis": ["Responses", "Codex"], "models": [{"name": GPT}]},
+        {"streamed": _codex},
+        {"endpoint": "{emu}/backend-api"},
+    ),
+)
