@@ -35,6 +35,7 @@ from headgate_proxy.tracks.peers import Peers
 from headgate_proxy.tracks.wire import HEADER_NOTES, HEADER_REFUSED, relayed_id
 from headgate_proxy.upstream.call import Call
 from headgate_proxy.upstream.fitting import unfit
+from headgate_proxy.upstream.target import Place, values_of
 
 _log = logging.getLogger(__name__)
 
@@ -130,7 +131,10 @@ class Handler:
             return exchange.refuse(
                 Refusal(503, ErrorType.OVERLOADED, "this proxy has no configuration yet; send the request again")
             )
-        caller = self._authenticator.authenticate(request.headers, routing.fleet)
+        parameter = served.dialect.credential_parameter
+        caller = self._authenticator.authenticate(
+            request.headers, routing.fleet, () if parameter is None else values_of(query, parameter)
+        )
         if isinstance(caller, Refusal):
             return exchange.refuse(caller)
         exchange.trace.authenticated(caller)
@@ -237,7 +241,16 @@ class Handler:
             body = dialect.replace_model(body, wanted)
         private = routing.fleet.allowances.private_addresses
         unfitting = unfit(provider, dialect, operation, body)
-        call = Call(dialect, provider, operation, wanted, query, tuple(headers.items()), body, private, unfitting)
+        call = Call(
+            dialect,
+            provider,
+            Place(operation, wanted, served.version),
+            query,
+            tuple(headers.items()),
+            body,
+            private,
+            unfitting,
+        )
         attempts = Attempts(self._around, call, caller, exchange.trace)
         answered = await attempts.answer()
         if exchange.tally is not None:

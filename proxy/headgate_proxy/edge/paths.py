@@ -1,12 +1,16 @@
-"""The paths this server answers: the vendors' own, also below a prefix each, for clients that keep several vendors apart."""
+"""The paths this server answers: the vendors' own, also below a prefix each, for clients that keep several vendors apart.
+
+Three vendors answer about models at ``/v1/models``: what a client sends with it tells which one it means.
+"""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import unquote
 
 from headgate_proxy.anthropic.dialect import ANTHROPIC
+from headgate_proxy.gemini.dialect import GEMINI, GEMINI_STREAM
 from headgate_proxy.openai.dialect import CHAT, OPENAI, RESPONSES
 from headgate_proxy.protocols.dialect import Dialect
 from headgate_proxy.protocols.operation import PATHS, Operation
@@ -16,8 +20,8 @@ from headgate_proxy.protocols.operation import PATHS, Operation
 class Served:
     """One path: the method it takes, the protocol spoken there, and the operation behind it.
 
-    ``operation`` None: about models, which asks no upstream. ``label`` names the path to telemetry; ``model`` is the one in the
-    path, None where there is none. ``versioned`` is what it is instead for clients that send ``anthropic-version``.
+    ``operation`` None: about models, which asks no upstream. ``label`` names the path to telemetry. ``model`` and ``version`` (of
+    the API) are those in the path, for protocols that have them there. ``shared``: other vendors have this path too.
     """
 
     label: str
@@ -25,7 +29,8 @@ class Served:
     dialect: Dialect
     operation: Operation | None
     model: str | None = None
-    versioned: "Served | None" = None
+    version: str = ""
+    shared: bool = False
 
     @property
     def wants(self) -> str:
@@ -33,42 +38,60 @@ class Served:
         return self.dialect.protocol if self.operation is None else self.operation
 
 
-_CLAUDE: Final = ("", "/claude")
-_OPENAI: Final = ("", "/openai")
+_PREFIXES: Final = {"/claude": ANTHROPIC, "/openai": OPENAI, "/gemini": GEMINI}
 _CODEX: Final = "/backend-api/codex/responses"
 """Where the plan's backend has it: for clients that are told to use another base URL than that one."""
-_MODELS: Final = "/v1/models"
-
-
-def _posts(dialect: Dialect, operation: Operation, prefixes: tuple[str, ...]) -> dict[str, Served]:
-    return {p + PATHS[operation]: Served(p + PATHS[operation], "POST", dialect, operation) for p in prefixes}
-
-
-def _models(path: str, label: str, model: str | None = None) -> Served:
-    """Return what is served about models; where two vendors have one path, a client of Anthropic's names a version."""
-    anthropic = Served(label, "GET", ANTHROPIC, None, model)
-    if path.startswith("/claude/"):
-        return anthropic
-    return Served(label, "GET", OPENAI, None, model, None if path.startswith("/openai/") else anthropic)
-
-
+_POSTED: Final = (
+    (ANTHROPIC, Operation.MESSAGES, "/claude"),
+    (ANTHROPIC, Operation.COUNT_TOKENS, "/claude"),
+    (CHAT, Operation.CHAT, "/openai"),
+    (RESPONSES, Operation.RESPONSES, "/openai"),
+)
+_METHODS: Final = {
+    "generateContent": (GEMINI, Operation.GENERATE_CONTENT),
+    "streamGenerateContent": (GEMINI_STREAM, Operation.STREAM_GENERATE_CONTENT),
+    "countTokens": (GEMINI, Operation.COUNT_CONTENT_TOKENS),
+}
+_LISTS: Final = (
+    Served("/v1/models", "GET", OPENAI, None, shared=True),
+    *(Served(prefix + "/v1/models", "GET", dialect, None) for prefix, dialect in _PREFIXES.items()),
+    *(Served(prefix + "/v1beta/models", "GET", GEMINI, None) for prefix in ("", "/gemini")),
+)
 SERVED: Final[Mapping[str, Served]] = {
-    **_posts(ANTHROPIC, Operation.MESSAGES, _CLAUDE),
-    **_posts(ANTHROPIC, Operation.COUNT_TOKENS, _CLAUDE),
-    **_posts(CHAT, Operation.CHAT, _OPENAI),
-    **_posts(RESPONSES, Operation.RESPONSES, _OPENAI),
-    _CODEX: Served(_CODEX, "POST", RESPONSES, Operation.RESPONSES),
-    **{p + _MODELS: _models(p + _MODELS, p + _MODELS) for p in ("", "/claude", "/openai")},
+    served.label: served
+    for served in (
+        *(
+            Served(prefix + PATHS[operation], "POST", dialect, operation)
+            for dialect, operation, own in _POSTED
+            for prefix in ("", own)
+        ),
+        Served(_CODEX, "POST", RESPONSES, Operation.RESPONSES),
+        *_LISTS,
+    )
 }
 
 UNKNOWN: Final = "unknown"
 """What telemetry calls every path that is not served."""
-LISTED: Final = ", ".join((*SERVED, *(f"{prefix}{_MODELS}/{{model}}" for prefix in ("", "/claude", "/openai"))))
+LISTED: Final = ", ".join(
+    (
+        *SERVED,
+        *(f"{served.label}/{{model}}" for served in _LISTS),
+        *(f"{prefix}/v1beta/models/{{model}}:{method}" for prefix in ("", "/gemini") for method in _METHODS),
+    )
+)
 """The paths served, for people."""
 _ABSOLUTE: Final = re.compile(r"\Ahttps?://[^/?#]*", re.IGNORECASE)
-_MODEL: Final = re.compile(r"((?:/claude|/openai)?/v1/models/)([^/]+)")
-_VERSION: Final = "anthropic-version"
-_OF_OPENAI: Final = ("/openai/", "/backend-api/", "/v1/chat/", "/v1/responses/")
+_MODEL: Final = re.compile(r"((?:/claude|/openai|/gemini)?/v1(?:beta)?/models)/([^/]+)")
+_METHOD: Final = re.compile(rf"((?:/gemini)?/(v1(?:beta)?)/models)/([^/]+):({'|'.join(_METHODS)})")
+_OWN: Final = {
+    "/claude/": ANTHROPIC,
+    "/v1/messages": ANTHROPIC,
+    "/openai/": OPENAI,
+    "/backend-api/": OPENAI,
+    "/gemini/": GEMINI,
+    "/v1beta/": GEMINI,
+}
+"""Whose paths begin so."""
 
 
 def path_of(target: str) -> str:
@@ -79,28 +102,34 @@ def path_of(target: str) -> str:
 def served_at(target: str) -> Served | None:
     """Return what is served at a path that is not in ``SERVED`` as it stands.
 
-    That is a request target in absolute form, which every server must understand (RFC 9112, section 3.2.2), and one
-    model. Paths are taken as they are: no dots, double slashes or escapes lead anywhere else.
+    That is a request target in absolute form, which every server must understand (RFC 9112, section 3.2.2), and paths
+    with a model in them. Paths are taken as they are: no dots, double slashes or escapes lead anywhere else.
     """
     path = path_of(target)
     served = SERVED.get(path)
-    if served is None and (match := _MODEL.fullmatch(path)) is not None:
-        return _models(path, match[1] + "{model}", unquote(match[2]))
-    return served
+    if served is not None:
+        return served
+    if (match := _METHOD.fullmatch(path)) is not None:
+        dialect, operation = _METHODS[match[4]]
+        label = f"{match[1]}/{{model}}:{match[4]}"
+        return Served(label, "POST", dialect, operation, unquote(match[3]), match[2])
+    if (match := _MODEL.fullmatch(path)) is not None and (about := SERVED.get(match[1])) is not None:
+        return replace(about, label=f"{match[1]}/{{model}}", model=unquote(match[2]))
+    return None
 
 
 def spoken(served: Served, headers: Mapping[str, str]) -> Served:
     """Return what is served to a client that sends these headers."""
-    return served.versioned if served.versioned is not None and _VERSION in headers else served
+    return replace(served, dialect=_meant(headers)) if served.shared else served
 
 
 def dialect_at(target: str, headers: Mapping[str, str]) -> Dialect:
     """Return the protocol that a client probably speaks which asks for what is not served."""
     path = path_of(target)
-    if path.startswith("/claude/") or _VERSION in headers:
+    return next((dialect for start, dialect in _OWN.items() if path.startswith(start)), None) or _meant(headers)
+
+
+def _meant(headers: Mapping[str, str]) -> Dialect:
+    if "anthropic-version" in headers:
         return ANTHROPIC
-    return (
-        OPENAI
-        if path.startswith(_OF_OPENAI) or (path.startswith("/v1/") and not path.startswith("/v1/messages"))
-        else ANTHROPIC
-    )
+    return GEMINI if "x-goog-api-key" in headers or "x-goog-api-client" in headers else OPENAI

@@ -61,7 +61,7 @@ class EventReader(ABC):
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece of the stream."""
-        if not self._partial and not self._overlong and piece.endswith(b"\n\n"):
+        if not self._partial and not self._overlong and piece.endswith((b"\n\n", b"\r\n\r\n")):
             if self.may_tell(piece):
                 self._read(piece)
             return
@@ -90,11 +90,17 @@ class EventReader(ABC):
             del self._partial[:-3]  # enough is left to find a boundary that is split between two pieces
 
     def _read(self, events: bytes) -> None:
-        # A quick reader's piece holds hundreds of events: split them plainly where their line ends allow.
-        for event in _END.split(events) if b"\r" in events else events.split(b"\n\n"):
+        for event in _split(events):
             if self.may_tell(event):
                 lines = (line[5:].lstrip(b" ") for line in event.splitlines() if line.startswith(b"data:"))
                 self.read(b"\n".join(lines))
+
+
+def _split(events: bytes) -> list[bytes]:
+    """Return the events: a quick reader's piece holds hundreds, so they are split plainly where their line ends allow."""
+    if b"\r" not in events:
+        return events.split(b"\n\n")
+    return _END.split(events) if b"\n\n" in events or b"\r\r" in events else events.split(b"\r\n\r\n")
 
 
 def _last_end(data: bytearray, start: int) -> int:

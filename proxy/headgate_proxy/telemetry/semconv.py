@@ -71,6 +71,8 @@ OPERATION_OF_PATH: Final = {
     "/messages": OPERATION_CHAT,
     "/chat/completions": OPERATION_CHAT,
     "/responses": OPERATION_CHAT,
+    ":generateContent": OPERATION_GENERATE_CONTENT,
+    ":streamGenerateContent": OPERATION_GENERATE_CONTENT,
 }
 """By how the path that was asked ends."""
 
