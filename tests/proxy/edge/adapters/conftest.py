@@ -7,20 +7,29 @@ import pytest
 
 from headgate_dev.emulator import Emulator
 from headgate_dev.emulator.openai.vendor import OpenAI
+from headgate_dev.emulator.vendor import Vendor
 
 from .vendors import ACCOUNT_ID, ADAPTERS, API_KEY, GPT, OAUTH, Adapter
 
 
-@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.name)
+@pytest.fixture
 def adapter(request: pytest.FixtureRequest) -> Adapter:
+    """Return the adapter that the test names."""
     chosen: Adapter = request.param
     return chosen
 
 
 @pytest.fixture
-async def emu(request: pytest.FixtureRequest) -> AsyncIterator[Emulator]:
-    """Run the adapter's vendor, or OpenAI where a test is of no adapter."""
-    vendor = request.getfixturevalue("adapter").vendor if "adapter" in request.fixturenames else OpenAI
+def vendor(request: pytest.FixtureRequest) -> Callable[[], Vendor]:
+    """Return the adapter's vendor, or OpenAI where a test is of no adapter."""
+    of_adapter: Callable[[], Vendor] = OpenAI
+    if "adapter" in request.fixturenames:
+        of_adapter = request.getfixturevalue("adapter").vendor
+    return of_adapter
+
+
+@pytest.fixture
+async def emu(vendor: Callable[[], Vendor]) -> AsyncIterator[Emulator]:
     async with Emulator(vendor=vendor(), api_keys=[API_KEY], oauth_tokens=[OAUTH]) as emulator:
         yield emulator
 

@@ -1,14 +1,19 @@
 """Each adapter as its clients use it: the vendor's own SDK through the gate, and what the emulated vendor says in it."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import anthropic
+import httpx
 import openai
+from google import genai
+from google.genai import types
 
 from headgate_dev.emulator.anthropic.vendor import Anthropic
+from headgate_dev.emulator.gemini.vendor import Gemini
 from headgate_dev.emulator.openai.vendor import OpenAI
 from headgate_dev.emulator.vendor import Vendor
 
@@ -41,6 +46,9 @@ class Adapter:
     spec: Mapping[str, Any]
     asks: Mapping[str, Ask]
     subscription: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def _said(text: str, calls: list[tuple[str, Any]]) -> Said:
@@ -144,6 +152,44 @@ async def _codex(gate: Any, prompt: str, tools: bool) -> Said:
     return said
 
 
+# -- Gemini ------------------------------------------------------------------------------------------------------------------
+
+GEMINI = "gemini-2.5-flash"
+_DECLARED: Any = [{"function_declarations": [{"name": name, "parameters_json_schema": SCHEMA} for name in TOOLS]}]
+
+
+@asynccontextmanager
+async def gemini_sdk(gate: Any) -> AsyncIterator[genai.client.AsyncClient]:
+    async with httpx.AsyncClient() as inner:  # the SDK's other choice, aiohttp, warns of the SDK's own making
+        options = types.HttpOptions(base_url=gate.url, httpx_async_client=inner)
+        async with genai.Client(api_key=gate.cluster.token(), http_options=options).aio as sdk:
+            yield sdk
+
+
+def _contents(prompt: str, tools: bool) -> Any:
+    no_loop: Any = {"automatic_function_calling": {"disable": True}}
+    return {"model": GEMINI, "contents": prompt, "config": no_loop | ({"tools": _DECLARED} if tools else {})}
+
+
+def _of_parts(parts: Any) -> Said:
+    text = "".join(part.text or "" for part in parts if not part.thought)
+    return _said(text, [(part.function_call.name, part.function_call.args) for part in parts if part.function_call])
+
+
+async def _generate(gate: Any, prompt: str, tools: bool) -> Said:
+    async with gemini_sdk(gate) as sdk:
+        response = await sdk.models.generate_content(**_contents(prompt, tools))
+    return _of_parts(response.candidates[0].content.parts)
+
+
+async def _generate_streamed(gate: Any, prompt: str, tools: bool) -> Said:
+    parts: list[Any] = []
+    async with gemini_sdk(gate) as sdk:
+        async for piece in await sdk.models.generate_content_stream(**_contents(prompt, tools)):
+            parts += piece.candidates[0].content.parts
+    return _of_parts(parts)
+
+
 ADAPTERS = (
     Adapter(
         "anthropic-key",
@@ -185,4 +231,22 @@ ADAPTERS = (
         {"streamed": _codex},
         {"endpoint": "{emu}/backend-api"},
     ),
+    Adapter(
+        "gemini-key",
+        Gemini,
+        ("APIKey",),
+        {"protocol": "Gemini", "models": [{"name": GEMINI}]},
+        {"plain": _generate, "streamed": _generate_streamed},
+        {},
+    ),
+    Adapter(
+        "gemini-plan",
+        Gemini,
+        ("Subscription", "APIKey"),
+        {"protocol": "Gemini", "models": [{"name": GEMINI}]},
+        {"plain": _generate, "streamed": _generate_streamed},
+        {},
+    ),
 )
+KINDS = [(adapter, kind) for adapter in ADAPTERS for kind in adapter.asks]
+"""Every adapter with every way to ask it; the plan's backend of OpenAI answers by stream alone."""
