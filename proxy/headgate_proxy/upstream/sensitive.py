@@ -39,6 +39,9 @@ _OWNED: Final = frozenset(
         "baggage",
         "b3",
         "http2-settings",
+        "x-http-method-override",  # some vendors obey it: the gate decides what is asked
+        "x-http-method",
+        "x-method-override",
     }
 )
 _OWNED_PREFIXES: Final = ("proxy-", "x-headgate-", "x-forwarded-", "x-b3-", "x-envoy-", "sec-websocket-")

@@ -12,7 +12,7 @@ from headgate_dev.emulator import TokenState
 
 from .vendors import ACCOUNT_ID, API_KEY, KINDS, OAUTH, SAMPLE, TOOLS, USE, Adapter
 
-REFUSED = (anthropic.APIStatusError, openai.APIStatusError, errors.APIError)
+REFUSED: Any = (anthropic.APIStatusError, openai.APIStatusError, errors.APIError)
 every = pytest.mark.parametrize(("adapter", "kind"), KINDS, indirect=["adapter"], ids=str)
 with_plan = pytest.mark.parametrize(
     ("adapter", "kind"), [case for case in KINDS if len(case[0].modes) > 1], indirect=["adapter"], ids=str

@@ -103,7 +103,8 @@ async def _completion(gate: Any, prompt: str, tools: bool) -> Said:
 
 
 async def _completion_streamed(gate: Any, prompt: str, tools: bool) -> Said:
-    text, calls = "", {}
+    text = ""
+    calls: dict[int, tuple[str, str]] = {}
     async with openai_sdk(gate, "/openai/v1") as sdk:
         stream = await sdk.chat.completions.create(
             **_chat(prompt, tools), stream=True, stream_options={"include_usage": True}
@@ -171,6 +172,10 @@ def _contents(prompt: str, tools: bool) -> Any:
     return {"model": GEMINI, "contents": prompt, "config": no_loop | ({"tools": _DECLARED} if tools else {})}
 
 
+def _parts(response: Any) -> Any:
+    return response.candidates[0].content.parts
+
+
 def _of_parts(parts: Any) -> Said:
     text = "".join(part.text or "" for part in parts if not part.thought)
     return _said(text, [(part.function_call.name, part.function_call.args) for part in parts if part.function_call])
@@ -179,14 +184,14 @@ def _of_parts(parts: Any) -> Said:
 async def _generate(gate: Any, prompt: str, tools: bool) -> Said:
     async with gemini_sdk(gate) as sdk:
         response = await sdk.models.generate_content(**_contents(prompt, tools))
-    return _of_parts(response.candidates[0].content.parts)
+    return _of_parts(_parts(response))
 
 
 async def _generate_streamed(gate: Any, prompt: str, tools: bool) -> Said:
     parts: list[Any] = []
     async with gemini_sdk(gate) as sdk:
         async for piece in await sdk.models.generate_content_stream(**_contents(prompt, tools)):
-            parts += piece.candidates[0].content.parts
+            parts += _parts(piece)
     return _of_parts(parts)
 
 
