@@ -27,6 +27,12 @@ _USED_UP: Final = frozenset(
 )
 _QUOTA: Final = says(r"quota|insufficient[ _]balance|usage limit|billing|out of credits|recharge")
 _MISCONFIGURED: Final = frozenset({"mismatched_organization", "mismatched_project", "invalid_organization"})
+_DETAIL: Final = "detail"
+"""Our word for errors in the form that the plan's backend alone gives."""
+_UNFIT: Final = says(
+    r"\A(?:instructions are (?:required|not valid)|store must be|stream must be|input must be|unsupported parameter)"
+)
+"""What it does not take, where the API would: the next mode may."""
 
 TABLE: Final = (
     Row(frozenset({401}), SkipReason.UNSUPPORTED, False, types=_MISCONFIGURED),
@@ -36,6 +42,7 @@ TABLE: Final = (
     Row(frozenset({401}), SkipReason.REVOKED, True),
     Row(frozenset({403}), SkipReason.REVOKED, True, types=frozenset({"token_invalidated", "token_revoked"})),
     Row(frozenset({400, 403, 404, 429}), SkipReason.QUOTA_EXHAUSTED, True, types=_USED_UP),
+    Row(frozenset({400}), SkipReason.REQUEST_UNSUPPORTED, False, _UNFIT, frozenset({_DETAIL})),
     Row(frozenset({429}), SkipReason.QUOTA_EXHAUSTED, True, _QUOTA),
     Row(frozenset({402}), SkipReason.QUOTA_EXHAUSTED, True),
     Row(frozenset({403}), SkipReason.UNSUPPORTED, False),
@@ -86,5 +93,5 @@ def _read(head: bytes) -> _Error:
     if read.error is not None:
         return read.error
     if isinstance(read.detail, _Detail):
-        return _Error(read.detail.message, code=read.detail.code)
-    return _Error(read.detail)
+        return _Error(read.detail.message, _DETAIL, read.detail.code)
+    return _Error(read.detail, _DETAIL)

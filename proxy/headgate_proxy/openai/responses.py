@@ -1,7 +1,7 @@
 """What a Response tells on its way: streamed, its first event and its last; and what the plan's backend does not take of one.
 
-Source of the latter: what the Codex backend answers, and what its own client sends (``store: false``, ``stream: true``,
-``instructions``, no ``max_output_tokens``).
+Source of the latter: what the Codex backend answers, and what its own client sends (``store: false``, ``stream: true``, no
+``max_output_tokens``; the system text as ``instructions``, and since 0.169 as a message of the developer).
 """
 
 from typing import Any, Final
@@ -114,7 +114,17 @@ class _Body(msgspec.Struct):
     max_output_tokens: Any = None
 
 
+class _Item(msgspec.Struct):
+    role: Any = None
+
+
+class _Input(msgspec.Struct):
+    input: list[_Item]
+
+
 _decode_body = msgspec.json.Decoder(_Body).decode
+_decode_input = msgspec.json.Decoder(_Input).decode
+_SYSTEM: Final = ("developer", "system")
 
 
 def codex_objection(operation: Operation, body: bytes) -> str | None:
@@ -130,6 +140,13 @@ def codex_objection(operation: Operation, body: bytes) -> str | None:
         problems.append("stream: the plan answers by stream alone; send true")
     if read.max_output_tokens is not None:
         problems.append("max_output_tokens: the plan takes no such limit; leave it out")
-    if read.instructions is None:
+    if read.instructions is None and not _has_system_text(body):
         problems.append("instructions: the plan requires them; put the system text there")
     return f"by Subscription (the Codex backend), {'; '.join(problems)}" if problems else None
+
+
+def _has_system_text(body: bytes) -> bool:
+    try:
+        return any(item.role in _SYSTEM for item in _decode_input(body).input)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False

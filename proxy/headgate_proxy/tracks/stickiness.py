@@ -2,7 +2,8 @@
 
 What clients send was looked at, not guessed. Claude Code (2.1) sends its session id as ``x-claude-code-session-id`` and, in
 ``metadata.user_id`` of the body, as JSON with ``session_id``; earlier versions wrote ``user_…_account_…_session_<uuid>``
-there. Codex sends the header ``session_id``, and its session as ``prompt_cache_key`` in the body, a field of OpenAI's APIs.
+there. Codex (0.169) sends the header ``session-id``, earlier ``session_id``, and the same as ``prompt_cache_key`` in the body, which
+is a field of OpenAI's APIs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from headgate_proxy.callers.caller import Caller
 
 Source = Literal["Header", "ClientSession", "Pod", "Consumer"]
 
-_SESSION_HEADERS: Final = ("x-claude-code-session-id", "session_id")
+_SESSION_HEADERS: Final = ("x-claude-code-session-id", "session-id", "session_id")
 _MARK: Final = "_session_"
 
 

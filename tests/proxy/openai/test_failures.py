@@ -33,6 +33,8 @@ ROWS = [
     (403, error("Country not supported", None, "unsupported_country_region_territory"), "UNSUPPORTED", False),
     (403, detail("chatgpt-account-id is not the account of the token"), "UNSUPPORTED", False),
     (403, b"<html>Just a moment...</html>", "UNSUPPORTED", False),
+    (400, detail("Instructions are required"), "REQUEST_UNSUPPORTED", False),
+    (400, detail("Unsupported parameter: temperature"), "REQUEST_UNSUPPORTED", False),
     (402, detail({"code": "deactivated_workspace"}), "QUOTA_EXHAUSTED", True),
     (
         429,
@@ -70,7 +72,8 @@ def test_failures_of_a_mode(status: int, body: bytes, reason: str, marks: bool) 
         (400, error("Unknown parameter: 'quota'.", "invalid_request_error", "unknown_parameter")),
         (400, error("insufficient_quota usage_limit_reached billing token expired")),
         (404, error("The model `quota` does not exist", "invalid_request_error", "model_not_found")),
-        (400, detail("Stream must be set to true")),
+        (400, detail("The 'x' model is not supported when using Codex with a ChatGPT account.")),
+        (400, error("Unsupported parameter: 'max_tokens'", "invalid_request_error", "unsupported_parameter")),
         (413, b""),
         (422, b"[]"),
     ],

@@ -93,6 +93,28 @@ async def test_it_goes_by_key_where_the_table_allows_that_and_says_so(
     assert json.loads(gate.emu.requests[0].body) == body
 
 
+async def test_the_system_text_may_come_as_a_message_of_the_developer(gate: Any, codex: Callable[..., None]) -> None:
+    """Codex itself sends it so since 0.169."""
+    codex("Subscription")
+    spoken = {"input": [{"role": "developer", "content": "be brief"}, *GOOD["input"]]}
+    body = {name: value for name, value in (GOOD | spoken).items() if name != "instructions"}
+    response, _ = await post(gate, body)
+    assert response.status == 200
+
+
+async def test_what_the_backend_itself_does_not_take_goes_by_key_where_that_is_allowed(
+    gate: Any, codex: Callable[..., None]
+) -> None:
+    codex(fallback={"unavailable": "Allow"})
+    response, _ = await post(gate, GOOD | {"temperature": 1.0})
+    assert response.status == 200
+    assert response.headers["x-headgate-fallback-reason"] == "RequestUnsupported"
+    assert [sent.status for sent in gate.emu.requests] == [400, 200]
+    codex("Subscription")
+    response, body = await post(gate, GOOD | {"temperature": 1.0})
+    assert (response.status, json.loads(body)) == (400, {"detail": "Unsupported parameter: temperature"})
+
+
 async def test_money_is_never_spent_for_it_where_the_table_denies_that(gate: Any, codex: Callable[..., None]) -> None:
     others = dict.fromkeys(("expired", "revoked", "rateLimited", "quotaExhausted"), "Allow")
     codex(fallback=others)

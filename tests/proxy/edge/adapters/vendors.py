@@ -82,7 +82,7 @@ async def _claude_streamed(gate: Any, prompt: str, tools: bool) -> Said:
 
 # -- OpenAI ------------------------------------------------------------------------------------------------------------------
 
-GPT = "gpt-5.3-codex"
+GPT = "gpt-5.5"
 _NESTED: Any = [{"type": "function", "function": {"name": name, "parameters": SCHEMA}} for name in TOOLS]
 _FLAT: Any = [{"type": "function", "name": name, "parameters": SCHEMA, "strict": False} for name in TOOLS]
 
