@@ -10,8 +10,10 @@ from headgate_proxy.protocols.readers import (
     EventReader,
     OpaqueReader,
     Reader,
+    data_of,
     is_event_stream,
     readable,
+    split,
 )
 
 
@@ -73,11 +75,27 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class ChunkReader(EventReader):
-    """Reads a stream of server-sent events (``alt=sse``)."""
+    """Reads a stream of server-sent events (``alt=sse``); of the counts that every one repeats, it reads the last at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = b""
 
     def may_tell(self, events: bytes) -> bool:
-        """Tell whether to look at each event."""
-        return b'"usageMetadata"' in events or b'"finishReason"' in events or b'"error"' in events
+        """Tell whether to look at each event at once."""
+        return b'"finishReason"' in events or b'"blockReason"' in events or b'"error"' in events
+
+    def ended(self, events: bytes) -> None:
+        """Take events that are complete."""
+        self._last = events
+        super().ended(events)
+
+    def finish(self) -> None:
+        """Read the counts."""
+        for event in reversed(split(self._last)):
+            if event:
+                self.read(data_of(event))
+                return
 
     def read(self, data: bytes) -> None:
         """Learn from one piece."""

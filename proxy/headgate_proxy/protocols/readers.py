@@ -29,7 +29,7 @@ class Reader(Protocol):
         """Take the next piece."""
 
     def finish(self) -> None:
-        """Note that the body has ended."""
+        """Note that the body has ended, whole or not."""
 
     @property
     def at_boundary(self) -> bool:
@@ -62,8 +62,7 @@ class EventReader(ABC):
     def feed(self, piece: bytes) -> None:
         """Take the next piece of the stream."""
         if not self._partial and not self._overlong and piece.endswith((b"\n\n", b"\r\n\r\n")):
-            if self.may_tell(piece):
-                self._read(piece)
+            self.ended(piece)
             return
         data, before = self._partial, len(self._partial)
         data += piece
@@ -78,8 +77,14 @@ class EventReader(ABC):
             complete = complete[first.end() :] if first is not None else b""
             self._overlong = False
         self._shorten()
-        if self.may_tell(complete):
-            self._read(complete)
+        self.ended(complete)
+
+    def ended(self, events: bytes) -> None:
+        """Take events that are complete."""
+        if self.may_tell(events):
+            for event in split(events):
+                if self.may_tell(event):
+                    self.read(data_of(event))
 
     def finish(self) -> None:  # noqa: B027 - what there is to know has been read on the way
         """Note that the stream has ended; an event that was not complete never counts."""
@@ -89,14 +94,13 @@ class EventReader(ABC):
             self._overlong = True
             del self._partial[:-3]  # enough is left to find a boundary that is split between two pieces
 
-    def _read(self, events: bytes) -> None:
-        for event in _split(events):
-            if self.may_tell(event):
-                lines = (line[5:].lstrip(b" ") for line in event.splitlines() if line.startswith(b"data:"))
-                self.read(b"\n".join(lines))
+
+def data_of(event: bytes) -> bytes:
+    """Return the data of one event."""
+    return b"\n".join(line[5:].lstrip(b" ") for line in event.splitlines() if line.startswith(b"data:"))
 
 
-def _split(events: bytes) -> list[bytes]:
+def split(events: bytes) -> list[bytes]:
     """Return the events: a quick reader's piece holds hundreds, so they are split plainly where their line ends allow."""
     if b"\r" not in events:
         return events.split(b"\n\n")
@@ -131,7 +135,7 @@ class DocumentReader:
             self._pieces.clear()
 
     def finish(self) -> None:
-        """Read the document now that it is complete."""
+        """Read the document now; one that broke off says nothing."""
         self._read(b"".join(self._pieces), self.facts)
 
 

@@ -2,7 +2,7 @@
 
 What clients send was looked at, not guessed. Claude Code (2.1) sends its session id as ``x-claude-code-session-id`` and, in
 ``metadata.user_id`` of the body, as JSON with ``session_id``; earlier versions wrote ``user_…_account_…_session_<uuid>``
-there. Codex (0.169) sends the header ``session-id``, earlier ``session_id``, and the same as ``prompt_cache_key`` in the body, which
+there. Codex (0.169) sends the header ``session-id``, earlier ``session_id``, and as ``prompt_cache_key`` in the body, which
 is a field of OpenAI's APIs.
 """
 

@@ -52,8 +52,9 @@ def test_a_stream_is_read_however_it_is_cut(at: list[int], plain: bool) -> None:
     reader = ChunkReader()
     for each in cut(EVENTS.replace(b"\r\n", b"\n") if plain else EVENTS, at):
         reader.feed(each)
-    assert reader.facts == FACTS
     assert reader.at_boundary
+    reader.finish()
+    assert reader.facts == FACTS
 
 
 @pytest.mark.parametrize("whole", [json.dumps(LAST).encode(), ARRAY], ids=["one", "array"])
@@ -88,6 +89,7 @@ def test_no_bytes_can_break_a_reader(junk: bytes, at: list[int]) -> None:
 def test_numbers_and_types_that_cannot_be_are_not_believed(hostile: dict[str, Any]) -> None:
     reader = ChunkReader()
     reader.feed(b"data: " + json.dumps(hostile).encode() + b"\r\n\r\n" + EVENTS)
+    reader.finish()
     assert reader.facts == FACTS
 
 
@@ -97,6 +99,14 @@ def test_a_prompt_that_was_blocked_and_an_error_on_the_way_are_noted() -> None:
     assert reader.facts.stop_reason == "SAFETY"
     reader.feed(b'data: {"error":{"code":503,"message":"m","status":"UNAVAILABLE"}}\r\n\r\n')
     assert reader.facts.error_type == "UNAVAILABLE"
+
+
+def test_a_stream_that_breaks_off_has_cost_what_it_had_counted_so_far() -> None:
+    reader = ChunkReader()
+    reader.feed(EVENTS[: EVENTS.index(b"STOP")])
+    reader.finish()
+    assert reader.facts.usage == Usage(input_tokens=100, output_tokens=30, reasoning_output_tokens=30)
+    assert reader.facts.stop_reason is None
 
 
 def test_what_is_compressed_is_left_alone() -> None:
