@@ -113,7 +113,10 @@ class Attempts:
         if fallback is not None and fallback != self._announced:
             self._announced = fallback
             self.trace.fell_back(fallback)
-            around.verdicts.went(self.call.provider, fallback.from_mode, fallback)
+            if (
+                fallback.reason is not SkipReason.REQUEST_UNSUPPORTED
+            ):  # that says something of the request, not of the mode
+                around.verdicts.went(self.call.provider, fallback.from_mode, fallback)
         return decision
 
     async def _attempt(self, selection: Selection) -> tuple[Answered, Failure | None]:

@@ -139,6 +139,7 @@ async def test_chat_completions_never_reach_the_backend(gate: Any, codex: Callab
 async def test_one_request_that_does_not_fit_says_nothing_of_the_next(gate: Any, codex: Callable[..., None]) -> None:
     codex(fallback={"unavailable": "Allow"})
     await post(gate, GOOD | {"store": True})
+    assert gate.verdicts.fallbacks() == ()
     response, _ = await post(gate, GOOD)
     assert response.headers["x-headgate-auth-mode"] == "Subscription"
     assert "x-headgate-fallback-reason" not in response.headers

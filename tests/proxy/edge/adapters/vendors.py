@@ -1,7 +1,7 @@
 """Each adapter as its clients use it: the vendor's own SDK through the gate, and what the emulated vendor says in it."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,7 @@ SAMPLE = {"city": 'Füße 世界 😀 "quoted" \\ done', "days": 1234567}
 
 Said = tuple[str, list[tuple[str, dict[str, Any]]]]
 """The text of an answer, and the tools it calls with their input."""
-Ask = Callable[[Any, str, bool], Awaitable[Said]]
+Ask = Callable[[Any, str, bool], Coroutine[Any, Any, Said]]
 """Ask with a prompt through a gate, with tools or without."""
 
 
