@@ -6,7 +6,7 @@ import select
 import sys
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from headgate_api.secret import Secret
 from headgate_api.signin import SignInState
@@ -47,7 +47,8 @@ class Codes:
         readable = _selectable() if self._typed else None
         if self._typed and readable is None and not listening:
             return True, None
-        ready, _, _ = select.select([*listening, *([] if readable is None else [readable])], [], [], _LOOK_SECONDS)
+        watched: list[Any] = [*listening, *([] if readable is None else [readable])]
+        ready, _, _ = select.select(watched, [], [], _LOOK_SECONDS)
         for each in listening:
             if each in ready and self._listener is not None:
                 brought = self._listener.answer(each)

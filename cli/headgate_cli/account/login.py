@@ -128,9 +128,11 @@ def _account(arguments: argparse.Namespace, api: Api) -> SubscriptionAccount:
 def _through(broker: Broker, state: SignInState, arguments: argparse.Namespace, console: Console) -> SignInState:
     """Go on with the sign-in until it is over, or the time is up. Raises Refusal."""
     begun = console.clock.monotonic()
+    url = _address(state)
     for line in view.instructions(state, console.clock.now(), console.style):
         console.warn(line)
-    _open(state, arguments, console)
+    if url is not None and not arguments.no_browser and console.ask is not None and _beside():
+        webbrowser.open(url)
     if state.method == "Paste" and state.state == "Pending":
         state = _pasted(broker, state, console)
     while state.state == "Pending":
@@ -155,16 +157,20 @@ def _pasted(broker: Broker, state: SignInState, console: Console) -> SignInState
                 console.warn(f"{refused}\npaste again:")
 
 
-def _open(state: SignInState, arguments: argparse.Namespace, console: Console) -> None:
-    """Open the address in a browser where there is one beside this terminal: never a text browser in its place."""
-    url = state.authorization_url or state.verification_uri_complete
-    if url is None:
-        return
-    if not safe(url):
-        raise Refusal("the broker names an address to sign in at that is no https:// address; is it the right broker?")
-    beside = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if not arguments.no_browser and console.ask is not None and beside:
-        webbrowser.open(url)
+def _address(state: SignInState) -> str | None:
+    """Return what a browser may open. Raises Refusal for an address that no sign-in is at."""
+    for url in (state.authorization_url, state.verification_uri, state.verification_uri_complete):
+        if url is not None and not safe(url):
+            raise Refusal(
+                "the broker names an address to sign in at that is no https:// address; is it the right broker?"
+            )
+    return state.authorization_url or state.verification_uri_complete
+
+
+def _beside() -> bool:
+    """Tell whether a browser can open beside this terminal: a text browser in its place is none."""
+    graphical = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return sys.platform in ("win32", "darwin") or bool(graphical)
 
 
 def safe(url: str) -> bool:
