@@ -120,7 +120,7 @@ class Accounts:
         """Return the kubeconfig of a real user with these verbs (comma-separated) on these resources here."""
         for resource, verbs in rights.items():
             role = f"{name}-{resource}"
-            named = resource if resource == "secrets" else f"{resource}.headgate.dev"
+            named = resource if resource in ("secrets", "configmaps", "pods") else f"{resource}.headgate.dev"
             self.cluster.kubectl("create", "role", role, "-n", self.namespace, f"--verb={verbs}", f"--resource={named}")
             self.cluster.kubectl(
                 "create", "rolebinding", role, "-n", self.namespace, f"--role={role}", f"--user={name}"

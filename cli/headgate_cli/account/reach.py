@@ -54,24 +54,28 @@ class Route:
     detours: Callable[[], list[tuple[str, Callable[[], Any]]]] = list
 
     def connections(self, seconds: float) -> Iterator[ssl.SSLSocket]:
-        """Yield a secured connection by each way that leads to the broker, the straight one first. Raises Unreached at last.
+        """Yield a secured connection by each way that leads to the broker, the straight one first. Raises Unreached, Refusal.
 
         ``seconds`` is how long a connection may be silent once it stands. Whoever takes one closes it.
         """
         tried = []
-        straight: list[tuple[str, Callable[[], Any]]] = [(self.address.url, self._straight)]
-        for what, begin, patience in [
-            *((*way, STRAIGHT_SECONDS) for way in straight),
-            *((*way, _FORWARDED_SECONDS) for way in _later(self.detours)),
-        ]:
+        for what, begin, patience in self._ways():
             try:
                 secured = self._secured(begin(), patience)
-            except (OSError, KubeUnavailable, KubeError) as error:
+            except KubeError as error:
+                raise Refusal(_no_way(self.address, "open a port-forward there (pods/portforward)", error)) from None
+            except (OSError, KubeUnavailable) as error:
                 tried.append(f"{what}: {_words(error)}")
                 continue
             secured.settimeout(seconds)
             yield secured
         raise Unreached("; ".join(tried) or "every way led to an operator that does not lead")
+
+    def _ways(self) -> Iterator[tuple[str, Callable[[], Any], float]]:
+        """Yield what each way is called, how to begin it, and how long it may take; detours are asked for when needed."""
+        yield self.address.url, self._straight, STRAIGHT_SECONDS
+        for what, begin in self.detours():
+            yield what, begin, _FORWARDED_SECONDS
 
     def _straight(self) -> socket.socket:
         return socket.create_connection((self.address.host, self.address.port), timeout=STRAIGHT_SECONDS)
@@ -83,11 +87,6 @@ class Route:
         except BaseException:
             stream.close()
             raise
-
-
-def _later(detours: Callable[[], list[tuple[str, Callable[[], Any]]]]) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Ask for the detours only when they are needed."""
-    yield from detours()
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -173,7 +172,10 @@ def _split(url: str, where: str) -> tuple[str, int]:
 
 def _forwards(namespace: str, address: Address, api: Api) -> list[tuple[str, Callable[[], Any]]]:
     """Return a way through the API server to each operator, the leader first where its address tells which it is."""
-    pods = [pod for pod in api.list(POD, namespace, label_selector=_OPERATOR) if _runs(pod)]
+    try:
+        pods = [pod for pod in api.list(POD, namespace, label_selector=_OPERATOR) if _runs(pod)]
+    except KubeError as error:
+        raise Refusal(_no_way(address, f"list the operator's pods in namespace {namespace}", error)) from None
     pods.sort(key=lambda pod: pod.get("status", {}).get("podIP") != address.host)
     return [_forward(namespace, pod, address, api) for pod in pods]
 
@@ -183,6 +185,13 @@ def _forward(namespace: str, pod: Object, address: Address, api: Api) -> tuple[s
     ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", ())]
     port = next((each["containerPort"] for each in ports if each.get("name") == _PORT_NAME), address.port)
     return f"port-forward to pod {namespace}/{name}", lambda: api.forward(namespace, name, port)
+
+
+def _no_way(address: Address, what: str, error: KubeError) -> str:
+    return (
+        f"the broker at {address.url} cannot be reached from here, and to go through the API server you would have to {what}: "
+        f"{error.message}. Be granted that, or name an address that can be reached with --broker"
+    )
 
 
 def _runs(pod: Object) -> bool:
