@@ -45,6 +45,11 @@ def over(state: str, message: str, **more: Any) -> dict[str, Any]:
     return pending("Paste") | {"state": state, "message": message, **more}
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that refuses the certificate is what some tests are about."""
+
+
 @dataclass
 class FakeBroker:
     """``answer`` gets (method, last part of the path, body) and returns (status, JSON or bytes). A context manager."""
@@ -76,11 +81,10 @@ class FakeBroker:
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.socket = self.tls.server_context().wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
-        self._server.handle_error = lambda *_: None  # type: ignore[method-assign] - a refused handshake is the test's point
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
         self.publish(self.url)

@@ -24,6 +24,7 @@ from headgate_dev.host.network import free_ports
 
 from .accounts import ACCEPT, GRANT, OAUTH, Accounts, answering, served
 from .brokering import AUTHORIZE, STATE, FakeBroker, over, pending, vendor_page
+from .kubelet import KubeletThread
 
 
 @pytest.fixture
@@ -372,15 +373,39 @@ class TestTheBrokerIsKnown:
         err = capsys.readouterr().err
         assert said in err and 'User "gina" cannot' in err and "waiting" not in err
 
+    def test_through_the_api_server_it_is_the_same_broker_checked_the_same(
+        self, accounts: Accounts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        signed_in(accounts)
+        operator_pod(accounts, node=f"node-{accounts.namespace}")
+        typed(monkeypatch, "right")
+        (closed,) = free_ports(1)
+        with (
+            FakeBroker(accounts, vendor_page()) as broker,
+            KubeletThread(int(broker.url.rpartition(":")[2])) as kubelet,
+        ):
+            kubelet.register(accounts.cluster, f"node-{accounts.namespace}")
+            broker.publish(f"https://127.0.0.1:{closed}")
+            assert accounts.run("login", "alice", *broker.here) == 0
+            assert kubelet.inside.forwarded == len(broker.asked) == 2
+            monkeypatch.setattr(broker_module, "_PATIENCE_SECONDS", 0.0)
+            broker.publish(f"https://127.0.0.1:{closed}", throwaway_tls().ca_pem)
+            assert accounts.run("login", "alice", *broker.here) == 1
+            assert len(broker.asked) == 2
+        accounts.cluster.kubectl("delete", "node", f"node-{accounts.namespace}")
+        assert (
+            "port-forward to pod" in (err := capsys.readouterr().err) and "its certificate is not the broker's" in err
+        )
 
-def operator_pod(accounts: Accounts) -> None:
+
+def operator_pod(accounts: Accounts, node: str = "nowhere") -> None:
     container = {"name": "operator", "image": "example", "ports": [{"name": "broker", "containerPort": 8090}]}
     accounts.cluster.apply(
         {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": "operator-0", "labels": {names.LABEL_COMPONENT: "operator"}},
-            "spec": {"nodeName": "nowhere", "containers": [container]},
+            "spec": {"nodeName": node, "containers": [container]},
         },
         namespace=accounts.namespace,
     )

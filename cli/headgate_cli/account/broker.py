@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 
 from headgate_api.secret import Secret
 from headgate_api.signin import SIGN_IN_CODE_PATH, SIGN_IN_PATH, Method, SignInCode, SignInRequest, SignInState
-from headgate_cli.account.reach import Route, Unreached
+from headgate_cli.account.reach import Connection, Route, Unreached
 from headgate_cli.console import Console, Refusal
 from headgate_cli.view.style import sentence
 from headgate_runtime.kube_errors import KubeUnavailable
@@ -125,9 +124,9 @@ class Broker:
             raise Unreached("there is no way to it")
         return answer
 
-    def _exchange(self, connection: ssl.SSLSocket, host: str, method: str, path: str, body: Any) -> Answer:
+    def _exchange(self, connection: Connection, host: str, method: str, path: str, body: Any) -> Answer:
         client = http.client.HTTPConnection(host)
-        client.sock = connection
+        client.sock = connection  # all that it asks of one is there
         headers = {"Authorization": f"Bearer {self._key.reveal()}", "Accept": "application/json", "Connection": "close"}
         content = None if body is None else json.dumps(body).encode()
         if content is not None:

@@ -7,12 +7,13 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from headgate_api import names
 from headgate_api.snapshot import HEAD_KEY, SnapshotError, parse_head
 from headgate_cli.cluster.api import Api, Object
+from headgate_cli.cluster.secured import Secured
 from headgate_cli.console import USAGE, Refusal
 from headgate_runtime.kube_errors import KubeError, KubeUnavailable
 from headgate_runtime.kube_kinds import CONFIG_MAP, POD
@@ -46,22 +47,27 @@ class Address:
         return f"https://{host}:{self.port}"
 
 
+Connection = ssl.SSLSocket | Secured
+Way = tuple[str, Callable[[], Connection]]
+"""What a way is called, and how to get a secured connection by it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An address and the ways there. ``detours`` lists further ways: (what it is called, how to get a stream)."""
+    """An address and the ways there. ``detours`` returns those through the API server, when they are needed."""
 
     address: Address
-    detours: Callable[[], list[tuple[str, Callable[[], Any]]]] = list
+    detours: Callable[[], list[Way]] = list
 
-    def connections(self, seconds: float) -> Iterator[ssl.SSLSocket]:
+    def connections(self, seconds: float) -> Iterator[Connection]:
         """Yield a secured connection by each way that leads to the broker, the straight one first. Raises Unreached, Refusal.
 
         ``seconds`` is how long a connection may be silent once it stands. Whoever takes one closes it.
         """
         tried = []
-        for what, begin, patience in self._ways():
+        for what, connect in self._ways():
             try:
-                secured = self._secured(begin(), patience)
+                secured = connect()
             except KubeError as error:
                 raise Refusal(_no_way(self.address, "open a port-forward there (pods/portforward)", error)) from None
             except (OSError, KubeUnavailable) as error:
@@ -71,18 +77,13 @@ class Route:
             yield secured
         raise Unreached("; ".join(tried) or "every way led to an operator that does not lead")
 
-    def _ways(self) -> Iterator[tuple[str, Callable[[], Any], float]]:
-        """Yield what each way is called, how to begin it, and how long it may take; detours are asked for when needed."""
-        yield self.address.url, self._straight, STRAIGHT_SECONDS
-        for what, begin in self.detours():
-            yield what, begin, _FORWARDED_SECONDS
+    def _ways(self) -> Iterator[Way]:
+        yield self.address.url, self._straight
+        yield from self.detours()
 
-    def _straight(self) -> socket.socket:
-        return socket.create_connection((self.address.host, self.address.port), timeout=STRAIGHT_SECONDS)
-
-    def _secured(self, stream: Any, patience: float) -> ssl.SSLSocket:
+    def _straight(self) -> ssl.SSLSocket:
+        stream = socket.create_connection((self.address.host, self.address.port), timeout=STRAIGHT_SECONDS)
         try:
-            stream.settimeout(patience)
             return self.address.trust.wrap_socket(stream, server_hostname=self.address.server_name)
         except BaseException:
             stream.close()
@@ -170,7 +171,7 @@ def _split(url: str, where: str) -> tuple[str, int]:
     return host, port or 443
 
 
-def _forwards(namespace: str, address: Address, api: Api) -> list[tuple[str, Callable[[], Any]]]:
+def _forwards(namespace: str, address: Address, api: Api) -> list[Way]:
     """Return a way through the API server to each operator, the leader first where its address tells which it is."""
     try:
         pods = [pod for pod in api.list(POD, namespace, label_selector=_OPERATOR) if _runs(pod)]
@@ -180,11 +181,21 @@ def _forwards(namespace: str, address: Address, api: Api) -> list[tuple[str, Cal
     return [_forward(namespace, pod, address, api) for pod in pods]
 
 
-def _forward(namespace: str, pod: Object, address: Address, api: Api) -> tuple[str, Callable[[], Any]]:
+def _forward(namespace: str, pod: Object, address: Address, api: Api) -> Way:
     name = pod["metadata"]["name"]
     ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", ())]
     port = next((each["containerPort"] for each in ports if each.get("name") == _PORT_NAME), address.port)
-    return f"port-forward to pod {namespace}/{name}", lambda: api.forward(namespace, name, port)
+
+    def connect() -> Secured:
+        stream = api.forward(namespace, name, port)
+        try:
+            stream.settimeout(_FORWARDED_SECONDS)
+            return Secured(stream, address.trust, address.server_name)
+        except BaseException:
+            stream.close()
+            raise
+
+    return f"port-forward to pod {namespace}/{name}", connect
 
 
 def _no_way(address: Address, what: str, error: KubeError) -> str:

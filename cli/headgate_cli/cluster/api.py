@@ -5,7 +5,6 @@ The operator's own client is asynchronous and writes in the operator's name; a p
 
 import json
 import re
-import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self, cast
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from headgate_cli.cluster.connect import Where, connect
-from headgate_cli.cluster.forward import forward
+from headgate_cli.cluster.forward import Forwarded, forward
 from headgate_runtime.kube_errors import KubeError, KubeUnavailable, error_from
 from headgate_runtime.kube_kinds import Kind
 
@@ -112,8 +111,8 @@ class Api:
         answer = self.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
         return str(answer["status"]["userInfo"]["username"])
 
-    def forward(self, namespace: str, pod: str, port: int) -> socket.socket:
-        """Return a stream to a pod's port, by way of the API server. Raises KubeUnavailable."""
+    def forward(self, namespace: str, pod: str, port: int) -> Forwarded:
+        """Return a stream to a pod's port, by way of the API server. Raises KubeError, KubeUnavailable."""
         return forward(self._client, namespace, pod, port)
 
     def call(
