@@ -146,16 +146,17 @@ class TestRevoke:
         )
         assert f"`headgate account login alice -n {accounts.namespace}`" in out
 
-    def test_a_vendor_that_can_revoke_was_asked_to(
+    def test_a_vendor_that_can_revoke_is_waited_for_and_its_answer_told(
         self, accounts: Accounts, capsys: pytest.CaptureFixture[str]
     ) -> None:
         revocable = OAUTH | {"revocationEndpoint": "https://auth.vendor.example/oauth/revoke"}
         accounts.account(served(), oauth=revocable)
-        with once_asked(accounts, names.ANNOTATION_REVOKE, {"conditions": []}):
+        done = {"conditions": [condition("CredentialValid", "False", "Revoked", "revoked at the vendor\x1b[1m; mend")]}
+        with once_asked(accounts, names.ANNOTATION_REVOKE, done):
             assert accounts.run("revoke", "alice", "--yes", "-o", "json") == 0
         shown = json.loads(capsys.readouterr().out)
         assert (shown["revoke"], shown["outcome"]) == (GRANT, "Forgotten")
-        assert "The vendor was asked to revoke it" in shown["message"]
+        assert "the grant is forgotten. revoked at the vendor" in shown["message"] and "\x1b" not in shown["message"]
 
     @pytest.mark.parametrize("answer", ["n\n", "", "revoke\n"])
     def test_without_consent_nothing_happens(

@@ -277,6 +277,24 @@ def test_a_broker_that_does_not_lead_or_is_busy_is_waited_for(
     assert "waiting for the broker, at most 30 s: NotLeader, another one leads" in capsys.readouterr().err
 
 
+def test_an_answer_that_is_lost_costs_no_sign_in(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first code goes down with its connection, taken or not: the sign-in tells which."""
+    signed_in(accounts)
+    typed(monkeypatch, "right")
+    genuine, lost = vendor_page(), iter([1])
+
+    def answer(method: str, last: str, body: Any) -> tuple[int, Any]:
+        if last == "code" and next(lost, None):
+            raise ConnectionAbortedError
+        return genuine(method, last, body)
+
+    with FakeBroker(accounts, answer) as broker:
+        assert accounts.run("login", "alice", *broker.here) == 0
+    assert [last for _, last, _ in broker.asked] == ["sign-in", "code", "sign-in", "code"]
+
+
 class TestTheBrokerIsKnown:
     def test_another_authoritys_certificate_gets_no_key(
         self, accounts: Accounts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -22,6 +22,7 @@ _PATIENCE_SECONDS: Final = 30.0
 _AGAIN_SECONDS: Final = 1.0
 _SILENT_SECONDS: Final = 45.0
 """The broker asks the vendor before it answers, who may take half a minute."""
+_BRINGS: Final = 3
 _NOT_LEADER: Final = "NotLeader"
 
 
@@ -59,6 +60,7 @@ class Broker:
 
     def __init__(self, locate: Callable[[], Route], namespace: str, name: str, key: Secret, console: Console) -> None:
         self._locate = locate
+        self._route: Route | None = None
         self._path = SIGN_IN_PATH.format(namespace=namespace, name=name)
         self._code_path = SIGN_IN_CODE_PATH.format(namespace=namespace, name=name)
         self._key = key
@@ -73,12 +75,20 @@ class Broker:
         return self._state(self._patiently("GET", self._path))
 
     def bring(self, code: str) -> SignInState:
-        """Hand in the code that the vendor gave; where the answer is lost, tell how the sign-in stands. Raises Refused, Refusal."""
-        try:
-            answer = self._patiently("POST", self._code_path, SignInCode(code=code).to_wire(), again=False)
-        except Lost:
-            return self.look()
-        return self._state(answer)
+        """Hand in the code that the vendor gave. Raises Refused, Refusal.
+
+        Where the answer is lost, the sign-in tells whether the code was taken: it is redeemed once, however often it is brought.
+        """
+        for _ in range(_BRINGS):
+            try:
+                return self._state(
+                    self._patiently("POST", self._code_path, SignInCode(code=code).to_wire(), again=False)
+                )
+            except Lost:
+                state = self.look()
+                if state.state != "Pending" or state.authorization_url is None:
+                    return state
+        raise Refusal("the code does not reach the broker: its answers are lost on the way; begin again")
 
     def give_up(self) -> None:
         """Give the sign-in up, as far as the broker can be told so: it expires in any case."""
@@ -108,13 +118,15 @@ class Broker:
             self._console.sleep(_AGAIN_SECONDS)
 
     def _once(self, method: str, path: str, body: Any) -> Answer:
-        """Ask by each way until somebody answers who leads. Raises Unreached, Lost, KubeUnavailable, Refusal."""
+        """Ask by each way until somebody answers who can. Raises Unreached, Lost, KubeUnavailable, Refusal."""
         answer: Answer | None = None
-        route = self._locate()
+        route, self._route = self._route or self._locate(), None
         try:
             for connection in route.connections(_SILENT_SECONDS):
                 with contextlib.closing(connection):
                     answer = self._exchange(connection, route.address.server_name, method, path, body)
+                if answer.status != 503:
+                    self._route = route.as_found(connection)
                 if answer.error[0] != _NOT_LEADER or answer.status != 503:
                     return answer
         except Unreached:

@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -58,6 +58,7 @@ class Route:
 
     address: Address
     detours: Callable[[], list[Way]] = list
+    straight: bool = True
 
     def connections(self, seconds: float) -> Iterator[Connection]:
         """Yield a secured connection by each way that leads to the broker, the straight one first. Raises Unreached, Refusal.
@@ -78,8 +79,13 @@ class Route:
         raise Unreached("; ".join(tried) or "every way led to an operator that does not lead")
 
     def _ways(self) -> Iterator[Way]:
-        yield self.address.url, self._straight
+        if self.straight:
+            yield self.address.url, self._straight
         yield from self.detours()
+
+    def as_found(self, connection: Connection) -> "Route":
+        """Return the route for the next connection: where the straight way led nowhere, it is not tried again."""
+        return replace(self, straight=not isinstance(connection, Secured))
 
     def _straight(self) -> ssl.SSLSocket:
         stream = socket.create_connection((self.address.host, self.address.port), timeout=STRAIGHT_SECONDS)

@@ -4,6 +4,7 @@ import argparse
 from typing import Final
 
 from headgate_api import names
+from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources import SubscriptionAccount
 from headgate_cli import command
 from headgate_cli.account import options, read
@@ -13,10 +14,15 @@ from headgate_cli.account.waiting import wait
 from headgate_cli.cluster.api import Api
 from headgate_cli.console import REFUSED, USAGE, Console, Refusal
 from headgate_cli.view import account_needs
+from headgate_cli.view.style import sentence
 
 FORGOTTEN: Final = "Forgotten"
 PENDING: Final = "Pending"
 _WAIT_SECONDS: Final = 60.0
+_VENDOR_SECONDS: Final = 35.0
+"""How long a vendor may take; where it takes longer, the operator goes on telling it."""
+_TELLING: Final = "is being told"
+"""What the condition says while the vendor has not answered."""
 
 
 def main(argv: list[str]) -> int:
@@ -56,7 +62,9 @@ def run(arguments: argparse.Namespace, api: Api, console: Console) -> int:
         )
     else:
         again = account_needs.sign_in(after, command.program())
-        message = f"{label}: the grant is forgotten. {at_the_vendor(after)} Another sign-in: `{again}`"
+        message = (
+            f"{label}: the grant is forgotten. {_outcome(arguments, api, console, after)} Another sign-in: `{again}`"
+        )
     console.say(message) if after is not None else console.warn(message)
     console.emit({"revoke": grant, "outcome": PENDING if after is None else FORGOTTEN, "message": message})
     return REFUSED if after is None else 0
@@ -70,6 +78,28 @@ def consent(arguments: argparse.Namespace, console: Console, question: str) -> N
         raise Refusal("nobody can be asked here; agree with --yes", USAGE)
     if not console.confirmed(question):
         raise Refusal("nothing was changed")
+
+
+def _outcome(arguments: argparse.Namespace, api: Api, console: Console, account: SubscriptionAccount) -> str:
+    """Return what came of it at the vendor, as the operator says it; where that says nothing, what the owner has to do."""
+    profile = account.spec.oauth
+    if profile is None or profile.revocation_endpoint is None:
+        return at_the_vendor(account)
+
+    def look() -> tuple[str | None, str]:
+        now, _ = read.account(api, arguments.namespace, arguments.name)
+        valid = condition(now, ConditionType.CREDENTIAL_VALID)
+        if valid is None or valid.reason != ConditionReason.REVOKED:
+            return at_the_vendor(now), ""
+        return None if _TELLING in valid.message else _sentence(valid.message), valid.message
+
+    told, progress = wait(console, "the vendor to be told", _VENDOR_SECONDS, look)
+    return told or _sentence(progress)
+
+
+def _sentence(text: str) -> str:
+    text = sentence(text)
+    return text if text.endswith(".") else f"{text}."
 
 
 def at_the_vendor(account: SubscriptionAccount) -> str:
