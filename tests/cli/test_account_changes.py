@@ -238,6 +238,21 @@ class TestDelete:
         accounts.cluster.kubectl("patch", *where, '--patch={"metadata": {"finalizers": null}}')
 
 
+def test_an_owner_whose_address_steers_terminals_steers_none(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    accounts.account(served(), owner={"email": "a\x1b[2J\x07@example.com", "subjects": [{"name": "agent"}]})
+    asked = answering(monkeypatch, "y\n", "y\n")
+    with once_asked(accounts, names.ANNOTATION_REVOKE, {"conditions": []}):
+        assert accounts.run("revoke", "alice") == 0
+    assert accounts.run("status", "alice") == 0
+    assert accounts.run("status") == 0
+    assert accounts.run("delete", "alice", "--revoke") == 0
+    out, err = capsys.readouterr()
+    assert "@example.com ends it in the account settings" in out
+    assert not {"\x1b", "\x07"} & set(out + err + "".join(asked))
+
+
 class TestStatus:
     def test_one_and_several(self, accounts: Accounts, capsys: pytest.CaptureFixture[str]) -> None:
         accounts.account(served(), **READY)

@@ -11,6 +11,7 @@ from headgate_cli.account.change import change
 from headgate_cli.account.ending import tell
 from headgate_cli.cluster.api import Api
 from headgate_cli.console import USAGE, Console, Refusal
+from headgate_cli.view.style import sentence
 
 
 def main(argv: list[str]) -> int:
@@ -75,5 +76,5 @@ def if_asked(
     me = api.user()
     given = {"by": me, "at": rfc3339(console.clock.now()), "textVersion": version}
     found = change(api, account.metadata.namespace, account.metadata.name, {"spec": {"acknowledgement": given}})
-    console.say(f"{read.label(account)}: text {version} is acknowledged by {me}")
+    console.say(f"{read.label(account)}: text {version} is acknowledged by {sentence(me)}")
     return found

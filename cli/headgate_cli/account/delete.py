@@ -12,10 +12,12 @@ from headgate_cli.account.revoke import at_the_vendor, consent
 from headgate_cli.account.waiting import wait
 from headgate_cli.cluster.api import Api
 from headgate_cli.console import REFUSED, Console
+from headgate_cli.view.style import sentence
 from headgate_runtime.kube_errors import KubeError
 from headgate_runtime.kube_kinds import SECRET, SUBSCRIPTION_ACCOUNT
 
-_WAIT_SECONDS: Final = 60.0
+_WAIT_SECONDS: Final = 150.0
+"""With --revoke the operator waits two minutes for the vendor."""
 
 
 def main(argv: list[str]) -> int:
@@ -53,8 +55,8 @@ def run(arguments: argparse.Namespace, api: Api, console: Console) -> int:
     gone, progress = wait(console, "the operator to let it go", arguments.wait, look)
     if gone is None:
         message = (
-            f"{label} is being deleted, but is not gone within {arguments.wait:g} s ({progress}); the operator lets it go once it "
-            "has dealt with its grant in Vault, so see whether it runs"
+            f"{label} is being deleted, but is not gone within {arguments.wait:g} s ({sentence(progress)}); the operator lets it "
+            "go once it has dealt with its grant in Vault, so see whether it runs"
         )
         console.warn(message)
     else:

@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace, api: Api, console: Console) -> int:
     after, progress = wait(console, "the operator to forget the grant", arguments.wait, look)
     if after is None:
         message = (
-            f"the revocation of {label} is asked for, but grant {grant} is not forgotten within {arguments.wait:g} s ({progress}); "
-            "see whether the operator runs and reaches Vault"
+            f"the revocation of {label} is asked for, but grant {grant} is not forgotten within {arguments.wait:g} s "
+            f"({sentence(progress)}); see whether the operator runs and reaches Vault"
         )
     else:
         again = account_needs.sign_in(after, command.program())
@@ -76,7 +76,7 @@ def consent(arguments: argparse.Namespace, console: Console, question: str) -> N
         return
     if console.ask is None:
         raise Refusal("nobody can be asked here; agree with --yes", USAGE)
-    if not console.confirmed(question):
+    if not console.confirmed(sentence(question)):
         raise Refusal("nothing was changed")
 
 
@@ -104,7 +104,7 @@ def _sentence(text: str) -> str:
 
 def at_the_vendor(account: SubscriptionAccount) -> str:
     """Return what the plan's holder has to do at the vendor once the grant is forgotten here."""
-    owner, profile = account.spec.owner.email, account.spec.oauth
+    owner, profile = sentence(account.spec.owner.email), account.spec.oauth
     where = "in the account settings at the vendor, under authorized applications"
     if profile is not None and profile.revocation_endpoint is not None:
         return f"The vendor was asked to revoke it; {owner} can see {where}, that it is gone."
