@@ -8,6 +8,7 @@ from pathlib import Path
 from headgate_cli.cluster.api import Api, sentence
 from headgate_cli.cluster.connect import Where
 from headgate_cli.console import INTERRUPTED, REFUSED, Console, Refusal
+from headgate_cli.view.style import plain
 from headgate_runtime.kube_errors import KubeError, KubeUnavailable
 
 Action = Callable[[argparse.Namespace, Api, Console], int]
@@ -54,7 +55,7 @@ def refusing(made: argparse.ArgumentParser, arguments: argparse.Namespace, act: 
     try:
         return act(console)
     except (Refusal, KubeError, KubeUnavailable) as error:
-        console.warn(f"{made.prog}: {_words(error)}")
+        console.warn(f"{made.prog}: {plain(_words(error))}")
         return error.status if isinstance(error, Refusal) else REFUSED
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -34,6 +34,9 @@ PARTS: Final = {
     "release": Part("headgate_cli.rollout.release", "cli", "try withdrawn content again, or serve held content"),
     "explain": Part("headgate_cli.rollout.explain", "cli", "why a rollout is where it is, and who can do what"),
     "history": Part("headgate_cli.rollout.history", "cli", "the rollouts that ended"),
+    "account": Part(
+        "headgate_cli.account.main", "cli", "subscription accounts: sign in, import, status, refresh, suspend, revoke"
+    ),
     "smoke": Part("headgate_cli.smoke.main", "cli", "ask the canary a fixed list of requests and judge the answers"),
     "purge": Part("headgate_cli.purge.main", "cli", "delete everything that stays behind after helm uninstall"),
     "generate": Part(

@@ -7,6 +7,7 @@ import pytest
 
 from headgate_dev.cluster import Cluster
 
+from .accounts import Accounts
 from .guarded import Guarded
 
 CRDS = Path(__file__).parents[2] / "crds"
@@ -32,3 +33,12 @@ def guarded(cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch) -
     policy = Guarded(cluster, namespace)
     policy.create()
     return policy
+
+
+@pytest.fixture
+def accounts(cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Accounts:
+    """A namespace with a provider of Anthropic's protocol."""
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    found = Accounts(cluster, namespace)
+    found.provider()
+    return found

@@ -14,6 +14,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from headgate_cli.cluster.connect import Where, connect
+from headgate_cli.cluster.forward import Forwarded, forward
 from headgate_runtime.kube_errors import KubeError, KubeUnavailable, error_from
 from headgate_runtime.kube_kinds import Kind
 
@@ -68,13 +69,22 @@ class Api:
 
     def annotate(self, kind: Kind, body: Object, annotations: Mapping[str, str | None]) -> Object:
         """Set annotations (None: remove) of the object as it was read. Raises Conflict when it changed meanwhile."""
+        return self.patch(kind, body, {"metadata": {"annotations": dict(annotations)}})
+
+    def create(self, kind: Kind, body: Object, *, dry_run: bool = False) -> Object:
+        """Create the object; ``dry_run``: only ask whether the API server would take it. Raises KubeError."""
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
+        return self.call("POST", kind.path(body["metadata"]["namespace"]), query=query, body=body)
+
+    def patch(self, kind: Kind, body: Object, patch: Object, *, dry_run: bool = False) -> Object:
+        """Merge ``patch`` (RFC 7396) into the object as it was read. Raises Conflict when it changed meanwhile."""
         metadata = body["metadata"]
-        patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": dict(annotations)}}
+        pinned = {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": metadata["resourceVersion"]}}
         return self.call(
             "PATCH",
             kind.path(metadata["namespace"], metadata["name"]),
-            query={"fieldManager": FIELD_MANAGER},
-            body=patch,
+            query={"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {}),
+            body=pinned,
             content_type="application/merge-patch+json",
         )
 
@@ -100,6 +110,10 @@ class Api:
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         answer = self.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
         return str(answer["status"]["userInfo"]["username"])
+
+    def forward(self, namespace: str, pod: str, port: int) -> Forwarded:
+        """Return a stream to a pod's port, by way of the API server. Raises KubeError, KubeUnavailable."""
+        return forward(self._client, namespace, pod, port)
 
     def call(
         self,

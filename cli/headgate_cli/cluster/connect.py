@@ -9,7 +9,7 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, kube_config, load_incluster_config, load_kube_config
 from kubernetes.config.incluster_config import SERVICE_TOKEN_FILENAME
 
-from headgate_cli.console import Refusal
+from headgate_cli.console import USAGE, Refusal
 
 _NAMESPACE_FILE: Final = Path(SERVICE_TOKEN_FILENAME).with_name("namespace")
 _DEFAULT_NAMESPACE: Final = "default"
@@ -35,8 +35,17 @@ def connect(where: Where) -> tuple[ApiClient, str]:
         namespace = _from_kubeconfig(where, configuration)
     client = ApiClient(configuration)
     if where.impersonate is not None:
-        client.set_default_header("Impersonate-User", where.impersonate)  # type: ignore[no-untyped-call]
+        client.set_default_header("Impersonate-User", _header(where.impersonate))  # type: ignore[no-untyped-call]
     return client, namespace
+
+
+def _header(user: str) -> str:
+    """Return a user name as a header carries it: the API server reads UTF-8, where http.client writes Latin-1."""
+    if not user.isprintable() or user != user.strip():
+        raise Refusal(
+            f"--as {user!r} is no user name that a request can carry; write it as the API server knows it", USAGE
+        )
+    return user.encode().decode("latin-1")
 
 
 def _kubeconfig_exists() -> bool:

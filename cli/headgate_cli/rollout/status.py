@@ -2,17 +2,13 @@
 
 import argparse
 import json
-from collections.abc import Callable
 
 from headgate_cli import command
 from headgate_cli.cluster.api import Api
 from headgate_cli.console import Console, Refusal
 from headgate_cli.rollout import read
 from headgate_cli.view import status as view
-from headgate_runtime.kube_errors import KubeUnavailable
-
-_LOOK_SECONDS = 1.0
-_CLEAR = "\x1b[H\x1b[2J"
+from headgate_cli.watch import watch
 
 
 def main(argv: list[str]) -> int:
@@ -34,7 +30,7 @@ def run(arguments: argparse.Namespace, api: Api, console: Console) -> int:
         raise Refusal("name a POLICY with its namespace (-n), or all namespaces (-A), not both", 2)
     look = _one if arguments.policy is not None else _several
     if arguments.watch:
-        _watch(lambda: look(arguments, api, console), console)
+        watch(lambda: look(arguments, api, console), console)
     else:
         console.out.write(look(arguments, api, console) + "\n")
     return 0
@@ -52,18 +48,3 @@ def _several(arguments: argparse.Namespace, api: Api, console: Console) -> str:
     if console.as_json:
         return json.dumps({"items": [view.to_json(each) for each in found]}, indent=2, ensure_ascii=False)
     return view.several(found, console.clock.now(), console.style, namespaces=arguments.all_namespaces)
-
-
-def _watch(look: Callable[[], str], console: Console) -> None:
-    """Show again what changed: on a terminal in place, elsewhere below. An outage is shown, and outlasted."""
-    shown, clear = "", _CLEAR if console.style.colours else ""
-    while True:
-        try:
-            text = look()
-        except KubeUnavailable as error:
-            text = f"{shown}\n\n{error}" if clear else shown
-        if text != shown or clear:
-            console.out.write(f"{clear}{text}\n")
-            console.out.flush()
-        shown = text
-        console.sleep(_LOOK_SECONDS)

@@ -9,7 +9,8 @@ from typing import Final, Self
 from headgate_api.clock import rfc3339
 
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;]*m")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of writing, which make a line read as another."""
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -51,6 +52,11 @@ class Style:
 def plain(text: str) -> str:
     """Return text that others wrote (names, messages, annotations) without what could steer a terminal."""
     return _CONTROL.sub("�", text)
+
+
+def sentence(text: str) -> str:
+    """Return what others wrote as one line."""
+    return " ".join(plain(text).split())
 
 
 def width(text: str) -> int:

@@ -1,0 +1,1 @@
+"""``headgate account``: how a person's plan gets in, how it fares, and how it is taken out again."""
