@@ -27,7 +27,7 @@ def target_url(provider: Provider, mode: AuthMode, place: Place, query: str) -> 
     path = rule.paths[place.operation]
     if "{" in path:
         path = path.format(model=quote(place.model, safe=""), version=place.version)
-    url = upstream.base_url + (path if upstream.has_path else rule.root + path)
+    url = upstream.base_url + (rule.root + path if rule.root and not upstream.has_path else path)
     kept = _harmless(query) if query else ""
     return URL(f"{url}?{kept}" if kept else url, encoded=True)
 

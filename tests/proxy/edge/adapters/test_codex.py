@@ -129,7 +129,7 @@ async def test_chat_completions_never_reach_the_backend(gate: Any, codex: Callab
     chat = {"model": GPT, "messages": [{"role": "user", "content": "hi"}]}
     response, body = await post(gate, chat, "/v1/chat/completions")
     assert response.status == 400
-    assert b"Subscription does not serve /v1/chat/completions" in body
+    assert b"Subscription does not serve /v1/chat/completions; ask at /v1/responses" in body
     codex(fallback={"unavailable": "Allow"})
     response, _ = await post(gate, chat, "/v1/chat/completions")
     assert response.status == 200
