@@ -19,7 +19,7 @@ from headgate_proxy.edge.body import BodyLimits, Share, read_body
 from headgate_proxy.edge.deciding import Asked, Deciding
 from headgate_proxy.edge.exchange import LEFT_EARLY, Exchange, new_request_id
 from headgate_proxy.edge.passing import Passing, from_upstream
-from headgate_proxy.edge.paths import LISTED, SERVED, UNKNOWN, Served, dialect_at, served_at, spoken
+from headgate_proxy.edge.paths import LISTED, SERVED, UNKNOWN, Served, anthropic, dialect_at, served_at, spoken
 from headgate_proxy.edge.ports import Credentials, Live, Refreshes, Telemetry
 from headgate_proxy.edge.relay import Relay
 from headgate_proxy.protocols.operation import Operation
@@ -175,8 +175,14 @@ class Handler:
         return head.rollouts
 
     def _models(self, exchange: Exchange, routing: Routing, caller: Caller, served: Served) -> web.Response:
-        """Answer about models; a tester also sees those that only candidates serve."""
-        rollouts, dialect = self._shown(exchange), served.dialect
+        """Answer about models; a tester also sees those that only candidates serve.
+
+        To a client that does not tell whose client it is, OpenAI's models are shown, or Anthropic's where there are none of those.
+        """
+        rollouts = self._shown(exchange)
+        if served.shared and not visible(routing, rollouts, caller.namespace, caller.actor, served.wants):
+            served = anthropic(served)
+        exchange.dialect = dialect = served.dialect
         if served.model is None:
             found = visible(routing, rollouts, caller.namespace, caller.actor, served.wants)
             return exchange.answer(dialect.model_list(found))

@@ -21,7 +21,8 @@ class Served:
     """One path: the method it takes, the protocol spoken there, and the operation behind it.
 
     ``operation`` None: about models, which asks no upstream. ``label`` names the path to telemetry. ``model`` and ``version`` (of
-    the API) are those in the path, for protocols that have them there. ``shared``: other vendors have this path too.
+    the API) are those in the path, for protocols that have them there. ``shared``: other vendors have this path too, and nothing
+    tells yet which of them is meant.
     """
 
     label: str
@@ -119,17 +120,24 @@ def served_at(target: str) -> Served | None:
 
 
 def spoken(served: Served, headers: Mapping[str, str]) -> Served:
-    """Return what is served to a client that sends these headers."""
-    return replace(served, dialect=_meant(headers)) if served.shared else served
+    """Return what is served to a client that sends these headers; it stays ``shared`` where they do not tell."""
+    meant = _meant(headers) if served.shared else None
+    return served if meant is None else replace(served, dialect=meant, shared=False)
+
+
+def anthropic(served: Served) -> Served:
+    """Return what a shared path is to a client of Anthropic's."""
+    return replace(served, dialect=ANTHROPIC, shared=False)
 
 
 def dialect_at(target: str, headers: Mapping[str, str]) -> Dialect:
     """Return the protocol that a client probably speaks which asks for what is not served."""
     path = path_of(target)
-    return next((dialect for start, dialect in _OWN.items() if path.startswith(start)), None) or _meant(headers)
+    own = next((dialect for start, dialect in _OWN.items() if path.startswith(start)), None)
+    return own or _meant(headers) or OPENAI
 
 
-def _meant(headers: Mapping[str, str]) -> Dialect:
-    if "anthropic-version" in headers:
+def _meant(headers: Mapping[str, str]) -> Dialect | None:
+    if "anthropic-version" in headers or "x-api-key" in headers:
         return ANTHROPIC
-    return GEMINI if "x-goog-api-key" in headers or "x-goog-api-client" in headers else OPENAI
+    return GEMINI if "x-goog-api-key" in headers or "x-goog-api-client" in headers else None

@@ -135,6 +135,20 @@ async def test_each_vendors_sdk_lists_the_models_of_its_own_protocol(gate: Any) 
             await google.models.get(model="m-missing")
 
 
+async def test_a_client_that_tells_nothing_of_itself_sees_what_there_is(gate: Any) -> None:
+    bare = {"authorization": gate.headers()["authorization"]}
+    gate.provider("anthropic", protocol="Anthropic", models=[{"name": "m-anthropic"}])
+    async with gate.http.get(gate.url + "/v1/models", headers=bare) as response:
+        assert [model["id"] for model in (await response.json())["data"]] == ["m-anthropic"]
+    async with gate.http.get(gate.url + "/v1/models/m-anthropic", headers=bare) as response:
+        assert (await response.json())["type"] == "model"
+    gate.provider("openai", protocol="OpenAI", models=[{"name": "m-openai"}])
+    async with gate.http.get(gate.url + "/v1/models", headers=bare) as response:
+        assert [model["id"] for model in (await response.json())["data"]] == ["m-openai"]
+    async with gate.http.get(gate.url + "/v1/models", headers={"x-api-key": gate.cluster.token()}) as response:
+        assert [model["id"] for model in (await response.json())["data"]] == ["m-anthropic"]
+
+
 @pytest.mark.parametrize("prefix", ["/claude", "/openai", "/gemini"])
 async def test_a_prefix_decides_for_clients_that_say_nothing_else(gate: Any, prefix: str) -> None:
     for protocol in ALL:

@@ -15,7 +15,7 @@ from headgate_dev.emulator.openai.vendor import OpenAI
 
 from .conftest import CANDIDATE, STABLE, World
 
-CASES = {
+CASES: dict[str, tuple[Any, str, str, dict[str, Any]]] = {
     "openai": (OpenAI, "gpt-5.5", "/v1/responses", {"model": "gpt-5.5", "input": "grüß", "stream": True}),
     "chat": (
         OpenAI,
