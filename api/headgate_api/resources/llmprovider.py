@@ -125,6 +125,12 @@ class LLMProviderSpec(KubeModel):
         description="Further namespaces whose workloads may use the provider; '*' stands for all that the fleet serves.",
     )
 
+    @property
+    def plan_endpoint(self) -> str:
+        """Return the base URL of subscription requests."""
+        plan = self.auth.subscription
+        return self.endpoint if plan is None or plan.endpoint is None else plan.endpoint
+
     def model_named(self, asked: str) -> Model | None:
         """Return the model a client means by ``asked`` (a name or an alias), or None."""
         for model in self.models:

@@ -28,7 +28,7 @@ from headgate_operator.credentials.decide import (
 )
 from headgate_operator.credentials.observe import trouble_reason
 from headgate_operator.credentials.plan import Action, EmptySecret, Note, WriteRecord
-from headgate_operator.provider.acceptance import endpoint_origin
+from headgate_operator.provider.acceptance import plan_origin
 from headgate_operator.provider.modes import lasting
 
 _GRANT_ID_DIGITS = 16
@@ -65,7 +65,7 @@ def grant_plan(seen: ObservedAccount, now: datetime) -> GrantPlan:
         import_id=identity,
         content_problem=problem,
         held=seen.grant.held(),
-        origin=endpoint_origin(seen.provider) if seen.provider is not None else None,
+        origin=plan_origin(seen.provider) if seen.provider is not None else None,
         imported_from=known.imported_from if known is not None else None,
     )
     decision = decide(asked)

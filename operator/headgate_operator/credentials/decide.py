@@ -41,7 +41,7 @@ class Question:
     content_problem: str | None
     held: Held
     origin: str | None
-    """Of the provider's endpoint now; None: there is no provider or its endpoint is no URL."""
+    """Of the endpoint that it is for now; None: there is no provider or its endpoint is no URL."""
     imported_from: str | None
     """``name/key`` of the Secret that status names as the source."""
 

@@ -96,7 +96,7 @@ def account_entry(account: SubscriptionAccount, guard: Guard = UNGUARDED) -> Acc
 def allowed(entry: ProviderEntry, fleet: ProxyFleet) -> ProviderEntry | None:
     """Return the entry with those forms that the fleet may carry, or None without any."""
     stable, candidate = (
-        form if form is not None and refusal(entry.namespace, form.spec.endpoint, fleet) is None else None
+        form if form is not None and refusal(entry.namespace, form.spec, fleet) is None else None
         for form in (entry.stable, entry.candidate)
     )
     if stable is None and candidate is None:

@@ -11,9 +11,9 @@ from headgate_proxy.anthropic.errors import envelope, last_event
 from headgate_proxy.anthropic.failures import classify
 from headgate_proxy.anthropic.models import model_info, model_list
 from headgate_proxy.anthropic.readers import reader_for
-from headgate_proxy.anthropic.request import read_head
 from headgate_proxy.protocols.bodies import replace_model
 from headgate_proxy.protocols.dialect import Dialect
+from headgate_proxy.protocols.heads import read_head
 from headgate_proxy.protocols.modes import ModeRule
 from headgate_proxy.protocols.operation import Operation
 
@@ -31,6 +31,7 @@ ANTHROPIC: Final = Dialect(
     protocol="Anthropic",
     modes=MODES,
     beta_header="anthropic-beta",
+    request_id_header="request-id",
     first_token=b"content_block_delta",
     read_head=read_head,
     replace_model=replace_model,

@@ -1,6 +1,6 @@
 """Who sends a request: finds the token in its headers, and tells whether this fleet serves its bearer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from headgate_api.clock import Clock
@@ -9,6 +9,8 @@ from headgate_proxy.callers.caller import Caller
 from headgate_proxy.callers.token import Expected, TokenRefusedError
 from headgate_proxy.callers.verified import VerifiedTokens
 from headgate_proxy.refusal import ErrorType, Refusal
+
+_KEYS = ("x-api-key", "x-goog-api-key")
 
 
 class Headers(Protocol):
@@ -24,13 +26,14 @@ class Authenticator:
     def __init__(self, clock: Clock) -> None:
         self._tokens = VerifiedTokens(clock, _of_callers)
 
-    def authenticate(self, headers: Headers, fleet: FleetSettings) -> Caller | Refusal:
+    def authenticate(self, headers: Headers, fleet: FleetSettings, given: Iterable[str] = ()) -> Caller | Refusal:
         """Return the caller, or the 401 or 403 to answer with.
 
-        A token may come as ``Authorization: Bearer`` or ``x-api-key``; both are fine when they are the same, since some
-        clients send their key both ways, and refused when they differ.
+        A token may come as ``Authorization: Bearer``, ``x-api-key`` or ``x-goog-api-key``, or be ``given`` in another place where
+        the client's protocol has one. Several are fine when they are the same, since some clients send their key both
+        ways, and refused when they differ.
         """
-        token = _token(headers, fleet.caller_tokens.audience)
+        token = _token(headers, fleet.caller_tokens.audience, given)
         if isinstance(token, Refusal):
             return token
         try:
@@ -50,24 +53,25 @@ def _of_callers(fleet: FleetSettings) -> Expected:
     return Expected(fleet.issuer, fleet.caller_tokens.audience, fleet.caller_tokens.max_lifetime_seconds)
 
 
-def _token(headers: Headers, audience: str) -> str | Refusal:
-    found = [value.strip() for value in headers.getall("x-api-key", ())]
+def _token(headers: Headers, audience: str, given: Iterable[str]) -> str | Refusal:
+    found = [value.strip() for name in _KEYS for value in headers.getall(name, ())]
     for value in headers.getall("Authorization", ()):
         scheme, _, token = value.strip().partition(" ")
         if scheme.lower() != "bearer":
             return Refusal(401, ErrorType.AUTHENTICATION, "Authorization: the scheme must be Bearer")
         found.append(token.strip())
-    found = [token for token in found if token]  # some clients send the header they have no value for
+    found = [token for token in (*found, *given) if token]  # some clients send the header they have no value for
     if not found:
         return Refusal(
             401,
             ErrorType.AUTHENTICATION,
-            f"no credential: send a Kubernetes ServiceAccount token of audience {audience} as Authorization: Bearer or x-api-key",
+            f"no credential: send a Kubernetes ServiceAccount token of audience {audience} as Authorization: Bearer, x-api-key "
+            "or x-goog-api-key",
         )
     if any(token != found[0] for token in found):
         return Refusal(
             401,
             ErrorType.AUTHENTICATION,
-            "the request carries different credentials (x-api-key, Authorization); send one ServiceAccount token only",
+            "the request carries different credentials (x-api-key, x-goog-api-key, Authorization); send one token only",
         )
     return found[0]

@@ -36,11 +36,16 @@ _LASTING = frozenset({SkipReason.REVOKED, SkipReason.EXPIRED})
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An upstream response whose head is there; ``head`` holds what was read of its body to judge it."""
+    """An upstream response whose head is there.
+
+    ``head`` holds what was read of its body to judge it; ``ours``: it refuses the gate's own credential, whatever its status (a bad
+    key is a 400 with Google).
+    """
 
     selection: Selection
     response: aiohttp.ClientResponse
     head: bytes = b""
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ class Attempts:
         while True:
             decision = self._select()
             if self.around.drain.cutting or isinstance(decision, Exhausted):
-                if isinstance(last, Answered) and last.response.status not in _OURS:
+                if isinstance(last, Answered) and not last.ours:
                     return last
                 _discard(last)
                 return self._refusal(decision, last)
@@ -108,7 +113,10 @@ class Attempts:
         if fallback is not None and fallback != self._announced:
             self._announced = fallback
             self.trace.fell_back(fallback)
-            around.verdicts.went(self.call.provider, fallback.from_mode, fallback)
+            if (
+                fallback.reason is not SkipReason.REQUEST_UNSUPPORTED
+            ):  # that says something of the request, not of the mode
+                around.verdicts.went(self.call.provider, fallback.from_mode, fallback)
         return decision
 
     async def _attempt(self, selection: Selection) -> tuple[Answered, Failure | None]:
@@ -121,12 +129,13 @@ class Attempts:
         if response.status < 400:
             around.verdicts.succeeded(selection.held)
         else:
-            self._auth_failed |= response.status in _AUTH_FAILURES
             head = await self._read_head(response)
             failure = self.call.dialect.classify(response.status, head, response.headers, around.clock.now())
             head = masked(head, selection.held.secret)
+            refused = failure is not None and (response.status in _OURS or failure.reason in _LASTING)
+            self._auth_failed |= refused or response.status in _AUTH_FAILURES
             if failure is not None:
-                return Answered(selection, response, head), failure
+                return Answered(selection, response, head, refused), failure
         if selection.fallback is None:
             around.verdicts.went(self.call.provider, selection.mode, None)
         return Answered(selection, response, head), None

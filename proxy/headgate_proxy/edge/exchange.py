@@ -52,28 +52,29 @@ class Exchange:
         self.outcome = Outcome(
             refusal.status, error_type=refusal.type, request_bytes=request_bytes, response_bytes=len(body)
         )
-        return _own(refusal, body, self.request_id, self.marks | headers if headers is not None else self.marks)
+        return _own(refusal, body, self.request_id, self.marks | (headers or {}), self.dialect)
 
     def answer(self, body: bytes) -> web.Response:
         """Return a JSON answer of Headgate's own."""
         self.outcome = Outcome(200, response_bytes=len(body))
-        return _json(200, body, _ids(self.request_id))
+        return _json(200, body, _ids(self.request_id, self.dialect))
 
 
 def own_answer(refusal: Refusal, request_id: str) -> web.Response:
     """Return the answer to what never became a request: nobody knows which protocol its client speaks."""
-    return _own(refusal, ANTHROPIC.envelope(refusal, request_id), request_id)
+    return _own(refusal, ANTHROPIC.envelope(refusal, request_id), request_id, {}, ANTHROPIC)
 
 
-def _own(refusal: Refusal, body: bytes, request_id: str, more: dict[str, str] | None = None) -> web.Response:
-    headers = _ids(request_id) | (more or {})
+def _own(refusal: Refusal, body: bytes, request_id: str, more: dict[str, str], dialect: Dialect) -> web.Response:
+    headers = _ids(request_id, dialect) | more
     if not refusal.retry:
         headers["x-should-retry"] = "false"  # what the libraries of Anthropic and OpenAI go by
     return _json(refusal.status, body, headers)
 
 
-def _ids(request_id: str) -> dict[str, str]:
-    return {"request-id": request_id, names.HEADER_REQUEST_ID: request_id, "server": SERVER}
+def _ids(request_id: str, dialect: Dialect) -> dict[str, str]:
+    ids = {names.HEADER_REQUEST_ID: request_id, "server": SERVER}
+    return ids if dialect.request_id_header is None else ids | {dialect.request_id_header: request_id}
 
 
 def _json(status: int, body: bytes, headers: dict[str, str]) -> web.Response:

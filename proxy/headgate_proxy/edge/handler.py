@@ -11,7 +11,6 @@ from aiohttp import web
 from headgate_api import names
 from headgate_api.clock import Clock
 from headgate_api.snapshot import Split
-from headgate_proxy.anthropic.dialect import ANTHROPIC
 from headgate_proxy.callers.authenticator import Authenticator
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.credentials.refreshing import NoRefreshes
@@ -20,7 +19,7 @@ from headgate_proxy.edge.body import BodyLimits, Share, read_body
 from headgate_proxy.edge.deciding import Asked, Deciding
 from headgate_proxy.edge.exchange import LEFT_EARLY, Exchange, new_request_id
 from headgate_proxy.edge.passing import Passing, from_upstream
-from headgate_proxy.edge.paths import LISTED, SERVED, UNKNOWN, Served, served_at
+from headgate_proxy.edge.paths import LISTED, SERVED, UNKNOWN, Served, anthropic, dialect_at, served_at, spoken
 from headgate_proxy.edge.ports import Credentials, Live, Refreshes, Telemetry
 from headgate_proxy.edge.relay import Relay
 from headgate_proxy.protocols.operation import Operation
@@ -36,6 +35,7 @@ from headgate_proxy.tracks.peers import Peers
 from headgate_proxy.tracks.wire import HEADER_NOTES, HEADER_REFUSED, relayed_id
 from headgate_proxy.upstream.call import Call
 from headgate_proxy.upstream.fitting import unfit
+from headgate_proxy.upstream.target import Place, values_of
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +83,8 @@ class Handler:
         """Answer a request; its trace is finished however this ends."""
         path, _, query = request.raw_path.partition("?")
         served = SERVED.get(path) or served_at(path)
+        if served is not None:
+            served = spoken(served, request.headers)
         request_id = new_request_id()
         trace = self._ports.telemetry.begin(
             request.headers,
@@ -90,7 +92,9 @@ class Handler:
             method=request.method,
             path=UNKNOWN if served is None else served.label,
         )
-        exchange = Exchange(request, request_id, trace, ANTHROPIC if served is None else served.dialect)
+        exchange = Exchange(
+            request, request_id, trace, dialect_at(path, request.headers) if served is None else served.dialect
+        )
         with self._around.drain.request():
             try:
                 response = await self._answer(exchange, served, query)
@@ -127,7 +131,10 @@ class Handler:
             return exchange.refuse(
                 Refusal(503, ErrorType.OVERLOADED, "this proxy has no configuration yet; send the request again")
             )
-        caller = self._authenticator.authenticate(request.headers, routing.fleet)
+        parameter = served.dialect.credential_parameter
+        caller = self._authenticator.authenticate(
+            request.headers, routing.fleet, () if parameter is None else values_of(query, parameter)
+        )
         if isinstance(caller, Refusal):
             return exchange.refuse(caller)
         exchange.trace.authenticated(caller)
@@ -168,8 +175,14 @@ class Handler:
         return head.rollouts
 
     def _models(self, exchange: Exchange, routing: Routing, caller: Caller, served: Served) -> web.Response:
-        """Answer about models; a tester also sees those that only candidates serve."""
-        rollouts, dialect = self._shown(exchange), served.dialect
+        """Answer about models; a tester also sees those that only candidates serve.
+
+        To a client that does not tell whose client it is, OpenAI's models are shown, or Anthropic's where there are none of those.
+        """
+        rollouts = self._shown(exchange)
+        if served.shared and not visible(routing, rollouts, caller.namespace, caller.actor, served.wants):
+            served = anthropic(served)
+        exchange.dialect = dialect = served.dialect
         if served.model is None:
             found = visible(routing, rollouts, caller.namespace, caller.actor, served.wants)
             return exchange.answer(dialect.model_list(found))
@@ -234,7 +247,16 @@ class Handler:
             body = dialect.replace_model(body, wanted)
         private = routing.fleet.allowances.private_addresses
         unfitting = unfit(provider, dialect, operation, body)
-        call = Call(dialect, provider, operation, wanted, query, tuple(headers.items()), body, private, unfitting)
+        call = Call(
+            dialect,
+            provider,
+            Place(operation, wanted, served.version),
+            query,
+            tuple(headers.items()),
+            body,
+            private,
+            unfitting,
+        )
         attempts = Attempts(self._around, call, caller, exchange.trace)
         answered = await attempts.answer()
         if exchange.tally is not None:

@@ -67,7 +67,6 @@ class Relay:
             await response.prepare(self._exchange.request)
             self._end = await self._pass_on(response)
             if self._end is _End.COMPLETE:
-                self._reader.finish()
                 await response.write_eof()
             else:
                 await self._break_off(response, self._end)
@@ -76,6 +75,7 @@ class Relay:
                 upstream.release()
             else:
                 upstream.close()
+            self._reader.finish()
             self._exchange.outcome = self._outcome()
             if self._passing.lease is not None:
                 self._end_lease(self._passing.lease)

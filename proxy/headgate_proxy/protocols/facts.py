@@ -22,7 +22,8 @@ def sane(count: int | None) -> int | None:
 class Usage:
     """Token counts of one response; all zero until the upstream has said so.
 
-    ``input_tokens`` excludes cache reads and writes; all input is the sum of the three.
+    ``input_tokens`` excludes cache reads and writes; all input is the sum of the three. ``output_tokens``
+    includes the ones spent on reasoning, which ``reasoning_output_tokens`` tells where the vendor does.
     """
 
     input_tokens: int = 0
@@ -31,6 +32,7 @@ class Usage:
     cache_creation_5m_input_tokens: int = 0
     cache_creation_1h_input_tokens: int = 0
     output_tokens: int = 0
+    reasoning_output_tokens: int = 0
 
 
 @dataclass(slots=True)

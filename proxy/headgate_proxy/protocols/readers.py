@@ -11,8 +11,8 @@ from typing import Final, Protocol
 
 from headgate_proxy.protocols.facts import ResponseFacts
 
-_MAX_EVENT_BYTES: Final = 128 * 1024
-"""No event that tells of usage is longer. What is kept is copied for every piece, so that this also bounds work."""
+_MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
+"""No event that tells of usage is longer: the last one of a Response repeats all of it, tools and instructions included."""
 _MAX_DOCUMENT_BYTES: Final = 8 * 1024 * 1024
 _END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _MARKS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -29,7 +29,7 @@ class Reader(Protocol):
         """Take the next piece."""
 
     def finish(self) -> None:
-        """Note that the body has ended."""
+        """Note that the body has ended, whole or not."""
 
     @property
     def at_boundary(self) -> bool:
@@ -43,7 +43,7 @@ class EventReader(ABC):
 
     def __init__(self) -> None:
         self.facts = ResponseFacts()
-        self._partial = b""
+        self._partial = bytearray()
         self._overlong = False
 
     @abstractmethod
@@ -61,42 +61,53 @@ class EventReader(ABC):
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece of the stream."""
-        if not self._partial and not self._overlong and piece.endswith(b"\n\n"):
-            if self.may_tell(piece):
-                self._read(piece)
+        if not self._partial and not self._overlong and piece.endswith((b"\n\n", b"\r\n\r\n")):
+            self.ended(piece)
             return
-        data = self._partial + piece
-        end = _last_end(data, max(0, len(self._partial) - 3))
+        data, before = self._partial, len(self._partial)
+        data += piece
+        end = _last_end(data, max(0, before - 3))
         if end < 0:
-            self._keep(data)
+            self._shorten()
             return
-        complete, rest = data[:end], data[end:]
+        complete = bytes(data[:end])
+        del data[:end]
         if self._overlong:  # the first event here began too long ago: it is not read
             first = _END.search(complete)
             complete = complete[first.end() :] if first is not None else b""
             self._overlong = False
-        self._keep(rest)
-        if self.may_tell(complete):
-            self._read(complete)
+        self._shorten()
+        self.ended(complete)
+
+    def ended(self, events: bytes) -> None:
+        """Take events that are complete."""
+        if self.may_tell(events):
+            for event in split(events):
+                if self.may_tell(event):
+                    self.read(data_of(event))
 
     def finish(self) -> None:  # noqa: B027 - what there is to know has been read on the way
         """Note that the stream has ended; an event that was not complete never counts."""
 
-    def _keep(self, rest: bytes) -> None:
-        if len(rest) > _MAX_EVENT_BYTES:
+    def _shorten(self) -> None:
+        if len(self._partial) > _MAX_EVENT_BYTES:
             self._overlong = True
-            rest = rest[-3:]  # enough to find a boundary that is split between two pieces
-        self._partial = rest
-
-    def _read(self, events: bytes) -> None:
-        # A quick reader's piece holds hundreds of events: split them plainly where their line ends allow.
-        for event in _END.split(events) if b"\r" in events else events.split(b"\n\n"):
-            if self.may_tell(event):
-                lines = (line[5:].lstrip(b" ") for line in event.splitlines() if line.startswith(b"data:"))
-                self.read(b"\n".join(lines))
+            del self._partial[:-3]  # enough is left to find a boundary that is split between two pieces
 
 
-def _last_end(data: bytes, start: int) -> int:
+def data_of(event: bytes) -> bytes:
+    """Return the data of one event."""
+    return b"\n".join(line[5:].lstrip(b" ") for line in event.splitlines() if line.startswith(b"data:"))
+
+
+def split(events: bytes) -> list[bytes]:
+    """Return the events: a quick reader's piece holds hundreds, so they are split plainly where their line ends allow."""
+    if b"\r" not in events:
+        return events.split(b"\n\n")
+    return _END.split(events) if b"\n\n" in events or b"\r\r" in events else events.split(b"\r\n\r\n")
+
+
+def _last_end(data: bytearray, start: int) -> int:
     """Return where the last complete event ends, or -1 when none ends after ``start``."""
     ends = [at + len(mark) for mark in _MARKS if (at := data.rfind(mark, start)) >= 0]
     return max(ends, default=-1)
@@ -124,7 +135,7 @@ class DocumentReader:
             self._pieces.clear()
 
     def finish(self) -> None:
-        """Read the document now that it is complete."""
+        """Read the document now; one that broke off says nothing."""
         self._read(b"".join(self._pieces), self.facts)
 
 

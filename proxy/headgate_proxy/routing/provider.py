@@ -102,8 +102,8 @@ def compile_provider(
     spec = form.spec
     upstream, forbidden = _upstream(spec.endpoint, "endpoint", allowances)
     plan = upstream
-    if spec.auth.subscription is not None and spec.auth.subscription.endpoint is not None:
-        plan, no = _upstream(spec.auth.subscription.endpoint, "auth.subscription.endpoint", allowances)
+    if spec.plan_endpoint != spec.endpoint:
+        plan, no = _upstream(spec.plan_endpoint, "auth.subscription.endpoint", allowances)
         forbidden = forbidden or no
     serves = _serves(spec)
     return Provider(

@@ -26,6 +26,7 @@ class _Usage(msgspec.Struct):
     output_tokens: int
     cache_read_input_tokens: int
     cache_creation_input_tokens: int
+    reasoning_output_tokens: int | msgspec.UnsetType = UNSET
 
 
 class _Line(msgspec.Struct, kw_only=True):
@@ -155,6 +156,7 @@ class RequestLog:
                     usage.output_tokens,
                     usage.cache_read_input_tokens,
                     usage.cache_creation_input_tokens,
+                    usage.reasoning_output_tokens or UNSET,
                 )
             if facts.model is not None:
                 foreign["response_model"] = facts.model

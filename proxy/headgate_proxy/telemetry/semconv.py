@@ -8,6 +8,7 @@ from typing import Final
 
 OPERATION: Final = "gen_ai.operation.name"
 OPERATION_CHAT: Final = "chat"
+OPERATION_GENERATE_CONTENT: Final = "generate_content"
 PROVIDER: Final = "gen_ai.provider.name"
 REQUEST_MODEL: Final = "gen_ai.request.model"
 RESPONSE_MODEL: Final = "gen_ai.response.model"
@@ -18,6 +19,8 @@ INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
 CACHE_CREATION_TOKENS: Final = "gen_ai.usage.cache_creation.input_tokens"
+
+REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 
 HTTP_METHOD: Final = "http.request.method"
 HTTP_ROUTE: Final = "http.route"
@@ -63,5 +66,14 @@ EVENT_REFRESH_ASKED: Final = "headgate.refresh_asked"
 
 EVENT_NOT_RELAYED: Final = "headgate.not_relayed"
 """No canary pod took the request; the reason is in ``headgate.track.reason``."""
+
+OPERATION_OF_PATH: Final = {
+    "/messages": OPERATION_CHAT,
+    "/chat/completions": OPERATION_CHAT,
+    "/responses": OPERATION_CHAT,
+    ":generateContent": OPERATION_GENERATE_CONTENT,
+    ":streamGenerateContent": OPERATION_GENERATE_CONTENT,
+}
+"""By how the path that was asked ends."""
 
 PROVIDER_OF_PROTOCOL: Final = {"Anthropic": "anthropic", "OpenAI": "openai", "Gemini": "gcp.gemini"}

@@ -26,8 +26,6 @@ from headgate_proxy.telemetry.requestlog import RequestLog
 from headgate_proxy.telemetry.trace import PlainTrace
 from headgate_proxy.tracks.decide import Decision
 
-_MESSAGES = "/v1/messages"
-
 
 class SampledTrace(PlainTrace):
     """Implements ``edge.ports.RequestTrace`` with spans."""
@@ -86,9 +84,12 @@ class SampledTrace(PlainTrace):
         if endpoint.hostname is not None:
             attributes[semconv.SERVER_ADDRESS] = endpoint.hostname
             attributes[semconv.SERVER_PORT] = endpoint.port or (80 if endpoint.scheme == "http" else 443)
-        if self._record.path.endswith(_MESSAGES):
-            attributes[semconv.OPERATION] = semconv.OPERATION_CHAT
-            self._span.update_name(f"{semconv.OPERATION_CHAT} {route.asked}")
+        operation = next(
+            (name for end, name in semconv.OPERATION_OF_PATH.items() if self._record.path.endswith(end)), None
+        )
+        if operation is not None:
+            attributes[semconv.OPERATION] = operation
+            self._span.update_name(f"{operation} {route.asked}")
         self._span.set_attributes(attributes)
 
     def decided(self, decision: Decision) -> None:
@@ -223,6 +224,8 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
         attributes[semconv.CACHE_READ_TOKENS] = usage.cache_read_input_tokens
     if usage.cache_creation_input_tokens:
         attributes[semconv.CACHE_CREATION_TOKENS] = usage.cache_creation_input_tokens
+    if usage.reasoning_output_tokens:
+        attributes[semconv.REASONING_TOKENS] = usage.reasoning_output_tokens
     if facts.model is not None:
         attributes[semconv.RESPONSE_MODEL] = facts.model
     if facts.message_id is not None:

@@ -2,7 +2,8 @@
 
 What clients send was looked at, not guessed. Claude Code (2.1) sends its session id as ``x-claude-code-session-id`` and, in
 ``metadata.user_id`` of the body, as JSON with ``session_id``; earlier versions wrote ``user_…_account_…_session_<uuid>``
-there. Codex sends the header ``session_id``.
+there. Codex (0.169) sends the header ``session-id``, earlier ``session_id``, and as ``prompt_cache_key`` in the body, which
+is a field of OpenAI's APIs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from headgate_proxy.callers.caller import Caller
 
 Source = Literal["Header", "ClientSession", "Pod", "Consumer"]
 
-_SESSION_HEADERS: Final = ("x-claude-code-session-id", "session_id")
+_SESSION_HEADERS: Final = ("x-claude-code-session-id", "session-id", "session_id")
 _MARK: Final = "_session_"
 
 
@@ -34,6 +35,7 @@ class _Metadata(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     metadata: _Metadata | None = None
+    prompt_cache_key: str | None = None
 
 
 class _UserId(msgspec.Struct):
@@ -63,15 +65,17 @@ def sticky_key(sources: Sequence[StickySource], headers: Mapping[str, str], call
 
 
 def client_session(headers: Mapping[str, str], body: bytes) -> str | None:
-    """Return the id of the client's own session, from its header or from the body of a Messages request."""
+    """Return the id of the client's own session, from its header or from the body of a request."""
     for name in _SESSION_HEADERS:
         if value := headers.get(name):
             return value
     try:
-        metadata = _decode_body(body).metadata
+        read = _decode_body(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    user_id = metadata.user_id if metadata is not None else None
+    if read.prompt_cache_key:
+        return read.prompt_cache_key
+    user_id = read.metadata.user_id if read.metadata is not None else None
     if not user_id:
         return None
     if user_id.startswith("{"):

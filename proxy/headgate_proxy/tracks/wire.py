@@ -25,7 +25,7 @@ _FELL_BACK: Final = "fell-back"
 
 _ANEW: Final = frozenset({"host", "content-length", "expect", "traceparent", "tracestate", names.HEADER_REQUEST_ID})
 """Request headers that the relay's own connection, or its own span, gives anew."""
-_CREDENTIALS: Final = frozenset({"authorization", "x-api-key"})
+_CREDENTIALS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key"})
 _REQUEST_ID: Final = re.compile(r"hgreq_[0-9a-f]{24}")
 
 

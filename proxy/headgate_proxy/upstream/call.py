@@ -14,14 +14,13 @@ from yarl import URL
 from headgate_api.reasons import AuthMode
 from headgate_proxy.protocols.dialect import Dialect
 from headgate_proxy.protocols.modes import ModeRule
-from headgate_proxy.protocols.operation import Operation
 from headgate_proxy.routing.provider import Provider
 from headgate_proxy.selection.states import Held, Selection
 from headgate_proxy.upstream.connector import LINE, past_stale
 from headgate_proxy.upstream.modes import credential_header, rule_of
 from headgate_proxy.upstream.request_headers import upstream_headers
 from headgate_proxy.upstream.sessions import Sessions
-from headgate_proxy.upstream.target import target_url
+from headgate_proxy.upstream.target import Place, target_url
 
 WHOLE: Final = 512 * 1024
 """Larger bodies are handed to the transport piece by piece, so that the event loop is not held up by one copy."""
@@ -31,13 +30,12 @@ WHOLE: Final = 512 * 1024
 class Call:
     """What stays the same over the attempts of one request.
 
-    ``model`` is the vendor's name for it; ``unfit`` are the modes that cannot take the request, and why.
+    ``unfit`` are the modes that cannot take the request, and why.
     """
 
     dialect: Dialect
     provider: Provider
-    operation: Operation
-    model: str
+    place: Place
     query: str
     headers: Iterable[tuple[str, str]]
     body: bytes
@@ -66,7 +64,7 @@ class Prepared:
 def prepare(call: Call, selection: Selection, traceparent: str | None) -> Prepared:
     """Build one attempt from the client's own request; nothing is carried over from an earlier attempt. Raises UpstreamError."""
     try:
-        url = target_url(call.provider, selection.mode, call.operation, call.model, call.query)
+        url = target_url(call.provider, selection.mode, call.place, call.query)
     except ValueError:
         raise UpstreamError(
             "spec.endpoint is no URL that HTTP can use; write scheme and host only, as in https://api.anthropic.com"

@@ -13,7 +13,12 @@ def unfit(provider: Provider, dialect: Dialect, operation: Operation, body: byte
     found: dict[AuthMode, str] = {}
     for mode in provider.spec.auth.modes:
         if operation not in provider.serves.get(mode, ()):
-            found[mode] = f"{mode} does not serve {PATHS[operation]}"
+            found[mode] = f"{mode} does not serve {PATHS[operation]}{_instead(provider, mode)}"
         elif (problem := dialect.modes[mode].objection(operation, body)) is not None:
             found[mode] = problem
     return found
+
+
+def _instead(provider: Provider, mode: AuthMode) -> str:
+    paths = [path for operation, path in PATHS.items() if operation in provider.serves.get(mode, ())]
+    return f"; ask at {' or '.join(paths)}" if paths else ""

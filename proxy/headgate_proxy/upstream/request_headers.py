@@ -10,7 +10,7 @@ from typing import Final
 
 from multidict import CIMultiDict
 
-from headgate_proxy.upstream.sensitive import may_go_upstream
+from headgate_proxy.upstream.sensitive import may_clients_send, may_go_upstream
 
 _CONNECTION: Final = "connection"
 
@@ -18,7 +18,7 @@ _CONNECTION: Final = "connection"
 @lru_cache(maxsize=4096)
 def _passes(name: str, beta_header: str | None) -> bool:
     """Tell whether a client's header goes on as it is: one look-up for each, since requests carry many."""
-    return may_go_upstream(name) and name.lower() != beta_header
+    return may_clients_send(name) and name.lower() != beta_header
 
 
 def upstream_headers(

@@ -39,9 +39,16 @@ _OWNED: Final = frozenset(
         "baggage",
         "b3",
         "http2-settings",
+        "x-http-method-override",  # some vendors obey it: the gate decides what is asked
+        "x-http-method",
+        "x-method-override",
     }
 )
 _OWNED_PREFIXES: Final = ("proxy-", "x-headgate-", "x-forwarded-", "x-b3-", "x-envoy-", "sec-websocket-")
+
+_ACCOUNTS: Final = frozenset({"chatgpt-account-id", "openai-organization", "openai-project", "x-goog-user-project"})
+"""On whose account the gate's credential is used: for the provider's spec and the credential's record to say, since a caller
+could have a good credential refused by naming another's."""
 
 _CREDENTIAL: Final = re.compile(
     r"""
@@ -63,9 +70,14 @@ def is_credential_name(name: str) -> bool:
     return _CREDENTIAL.search(name.lower()) is not None
 
 
+def may_clients_send(name: str) -> bool:
+    """Tell whether a request header of a client is passed on."""
+    return may_go_upstream(name) and name.lower() not in _ACCOUNTS
+
+
 @lru_cache(maxsize=4096)
 def may_go_upstream(name: str) -> bool:
-    """Tell whether a request header of a client is passed on; the rest is the gate's own, or one hop's."""
+    """Tell whether a request header may be set by anybody but the gate; the rest is its own, or one hop's."""
     lower = name.lower()
     if lower in HOP_BY_HOP or lower in _OWNED or lower.startswith(_OWNED_PREFIXES):
         return False

@@ -9,7 +9,7 @@ from headgate_api.reasons import SkipReason
 from headgate_api.report import CredentialObservation
 from headgate_runtime.vault import VaultCause
 
-from .objects import ACCOUNT, START, account, plan_file, provider, secret
+from .objects import ACCOUNT, PROVIDER, START, account, plan_file, provider, secret
 from .world import World
 
 GRANT = "team/subscriptionaccounts/ada/grant"
@@ -178,6 +178,26 @@ async def test_without_its_provider_nothing_is_bound_to_any_origin() -> None:
     assert world.condition(ACCOUNT, "Ready")[:2] == ("False", "ProviderNotFound")
     assert GRANT not in world.vault.versions
     assert "value" in _data(world)
+
+
+async def test_a_token_is_bound_to_where_plans_are_served_and_a_key_to_the_endpoint() -> None:
+    world = _world()
+    both = provider(modes=("Subscription", "APIKey"))
+    both["spec"]["auth"]["subscription"] = {"endpoint": "https://plans.vendor.example/backend"}
+    world.kube.put(both)
+    world.kube.put(secret("key", "not-a-real-key"))
+    await world.reconcile(ACCOUNT)
+    await world.reconcile(PROVIDER)
+    access, key = world.vault.latest(ACCESS), world.vault.latest("team/llmproviders/claude/api-key")
+    assert access is not None and key is not None
+    assert access["origins"] == ["https://plans.vendor.example"]
+    assert key["origins"] == ["https://api.vendor.example"]
+    both["spec"]["auth"]["subscription"]["endpoint"] = "https://elsewhere.example"
+    world.kube.put(both)
+    await world.reconcile(ACCOUNT)
+    await world.reconcile(PROVIDER)
+    assert world.condition(ACCOUNT, "CredentialValid")[:2] == ("False", "OriginNotBound")
+    assert access == world.vault.latest(ACCESS)
 
 
 async def test_a_changed_endpoint_gets_no_token_and_an_emptied_secret_may_allow_it() -> None:

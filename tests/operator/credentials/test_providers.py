@@ -304,6 +304,18 @@ async def test_an_endpoint_that_no_fleet_allows_is_not_accepted(endpoint: str, r
     assert world.condition(PROVIDER, "Ready")[:2] == ("False", reason)
 
 
+async def test_a_plans_endpoint_needs_the_fleets_allowance_too() -> None:
+    world = World()
+    changed = provider(modes=("Subscription", "APIKey"))
+    changed["spec"]["auth"]["subscription"] = {"endpoint": "http://plans.vendor.example"}
+    world.kube.put(changed)
+    world.kube.put(secret("key", "not-a-real-key"))
+    await world.reconcile(PROVIDER)
+    status, reason, message = world.condition(PROVIDER, "Accepted")
+    assert (status, reason) == ("False", "EndpointNotAllowed")
+    assert message.startswith("spec.auth.subscription.endpoint http://plans.vendor.example is plain HTTP")
+
+
 async def test_without_a_fleet_nobody_serves_it() -> None:
     world = World()
     world.kube.objects.clear()

@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate_proxy.anthropic.request import read_head
 from headgate_proxy.protocols.bodies import replace_model
 from headgate_proxy.protocols.dialect import RequestHead
+from headgate_proxy.protocols.heads import read_head
 from headgate_proxy.protocols.operation import Operation
 
 leaves = st.none() | st.integers() | st.text(max_size=8)

@@ -1,5 +1,6 @@
 """What a Vault record becomes in memory, and that errors about it show nothing of it."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -75,3 +76,18 @@ def test_only_a_refresh_of_the_same_grant_goes_ahead_of_the_snapshot() -> None:
     assert not successor(access(1), access(2, origins=(ORIGIN, "https://other.example.com")))
     assert not successor(key, newer_key)
     assert not successor(None, access(1))
+
+
+def test_the_vendors_id_of_an_account_is_kept_and_can_be_sent() -> None:
+    data = {"origins": [ORIGIN], "access_token": CANARY, "grant_id": "g", "generation": 1}
+    entry = entry_of(ACCESS, 1, data | {"account_id": "account-1"})
+    assert entry.held.account_id == "account-1"
+    assert load(dump(entry)) == entry
+    with pytest.raises(RecordError, match="account_id"):
+        entry_of(ACCESS, 1, data | {"account_id": "account\r\nx-evil: 1"})
+
+
+def test_what_an_earlier_build_kept_is_still_read() -> None:
+    kept = json.loads(dump(access(1)))
+    del kept["account_id"]
+    assert load(json.dumps(kept).encode()) == access(1)

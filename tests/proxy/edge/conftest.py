@@ -279,6 +279,7 @@ class Gate:
         acknowledged: bool = True,
         version: int = 1,
         expires_at: datetime | None = None,
+        account_id: str | None = None,
         **spec: Any,
     ) -> None:
         path = vault.access_path(namespace, name)
@@ -296,7 +297,7 @@ class Gate:
         )
         self.accounts[f"{namespace}/{name}"] = AccountEntry(namespace=namespace, name=name, generation=1, stable=form)
         if token is not None:
-            self.hold(path, token, version=version, expires_at=expires_at)
+            self.hold(path, token, version=version, expires_at=expires_at, account_id=account_id)
         self.publish()
 
     def headers(self, **token: Any) -> dict[str, str]:

@@ -44,10 +44,10 @@ BY_KEY = Selection(
 )
 
 
-def route(endpoint: str = "https://api.example.com") -> Route:
+def route(endpoint: str = "https://api.example.com", protocol: str = "Anthropic") -> Route:
     spec = LLMProviderSpec.model_validate(
         {
-            "protocol": "Anthropic",
+            "protocol": protocol,
             "endpoint": endpoint,
             "models": [{"name": "claude-sonnet", "aliases": ["sonnet"]}],
             "auth": {"modes": ["Subscription", "APIKey"], "apiKey": {}},

@@ -96,6 +96,31 @@ async def test_the_trace_is_a_tree_that_continues_the_callers(watched: Watched) 
     assert server.status.status_code is StatusCode.UNSET
 
 
+@pytest.mark.parametrize(
+    ("protocol", "path", "vendor", "operation"),
+    [
+        ("OpenAI", "/openai/v1/chat/completions", "openai", "chat"),
+        ("OpenAI", "/backend-api/codex/responses", "openai", "chat"),
+        ("Gemini", "/v1beta/models/{model}:streamGenerateContent", "gcp.gemini", "generate_content"),
+        ("Gemini", "/v1beta/models/{model}:countTokens", "gcp.gemini", None),
+    ],
+)
+def test_a_span_names_vendor_and_operation_as_the_conventions_do(
+    watched: Watched, protocol: str, path: str, vendor: str, operation: str | None
+) -> None:
+    trace = watched.telemetry.begin(header("01"), request_id="req-1", method="POST", path=path)
+    trace.routed(route(protocol=protocol), "rev-1", streaming=True)
+    thought = ResponseFacts(Usage(input_tokens=10, output_tokens=7, reasoning_output_tokens=4))
+    trace.finished(Outcome(200, facts=thought))
+    (span,) = watched.exporter.get_finished_spans()
+    assert span.name == (f"POST {path}" if operation is None else f"{operation} sonnet")
+    told = attributes(span)
+    assert told["gen_ai.provider.name"] == vendor
+    assert told.get("gen_ai.operation.name") == operation
+    assert (told["gen_ai.usage.output_tokens"], told["gen_ai.usage.reasoning.output_tokens"]) == (7, 4)
+    assert watched.line["usage"]["reasoning_output_tokens"] == 4
+
+
 @pytest.mark.parametrize("flags", ["00", "01"])
 async def test_metrics_and_log_are_the_same_sampled_or_not(flags: str) -> None:
     watched = Watched()

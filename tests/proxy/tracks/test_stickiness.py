@@ -29,9 +29,18 @@ def key(headers: dict[str, str] | None = None, sent: bytes = b"{}", caller: Call
         ({"X-Claude-Code-Session-Id": SESSION}, body()),
         ({}, body(json.dumps({"device_id": "d", "account_uuid": "", "session_id": SESSION}))),
         ({}, body(f"user_{'0f' * 32}_account__session_{SESSION}")),
+        ({"session-id": SESSION}, body()),
         ({"session_id": SESSION}, body()),
+        ({}, json.dumps({"model": "m", "input": [], "prompt_cache_key": SESSION}).encode()),
     ],
-    ids=["claude-code-header", "claude-code-body", "claude-code-1-body", "codex-header"],
+    ids=[
+        "claude-code-header",
+        "claude-code-body",
+        "claude-code-1-body",
+        "codex-header",
+        "codex-0-header",
+        "codex-body",
+    ],
 )
 def test_the_clients_own_session_is_found_where_the_client_puts_it(headers: dict[str, str], sent: bytes) -> None:
     assert key(headers, sent) == Sticky("ClientSession", SESSION)

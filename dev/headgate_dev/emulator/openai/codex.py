@@ -27,7 +27,7 @@ def admit(call: Call, credentials: Credentials) -> PlanReading:
 
 def check(body: JsonObject) -> None:
     """Raise RefusedError for what the backend does not take."""
-    if not isinstance(body.get("instructions"), str) or not body["instructions"]:
+    if not body.get("instructions") and not _has_system_text(body):
         raise DetailError(400, "Instructions are required")
     if body.get("store") is not False:
         raise DetailError(400, "Store must be set to false")
@@ -48,3 +48,9 @@ def unsupported_model(name: Any) -> DetailError:
 def usage(call: Call, credentials: Credentials) -> Answer:
     """Answer ``GET /backend-api/wham/usage``."""
     return json_answer(call.request_id, limits.usage_page(admit(call, credentials), call.at))
+
+
+def _has_system_text(body: JsonObject) -> bool:
+    """Tell whether the system text comes as a message, as Codex sends it since 0.169 (seen; it has no ``instructions`` then)."""
+    given = body.get("input")
+    return isinstance(given, list) and any(isinstance(i, dict) and i.get("role") == "developer" for i in given)

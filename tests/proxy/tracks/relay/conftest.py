@@ -184,6 +184,8 @@ class World:
         self.token_file.write_text(self.relay_token())
         self.split: dict[str, Any] = {"weight": 10_000, "testers": (TESTER,)}
         self.candidate: dict[str, Any] = {}
+        self.spec: dict[str, Any] = {}
+        """What both forms of the provider have instead of the usual."""
         self.has_stable = True
         self.accounts: tuple[AccountEntry, ...] = ()
         self.trust: str | None = self.tls.ca_pem
@@ -261,7 +263,7 @@ class World:
             "auth": {"modes": ["APIKey"], "apiKey": {}},
         }
         return ProviderForm.model_validate(
-            {"revision": revision, "spec": body | spec, "apiKey": {"path": PATH, "version": version}}
+            {"revision": revision, "spec": body | self.spec | spec, "apiKey": {"path": PATH, "version": version}}
         )
 
     def account(self) -> None:

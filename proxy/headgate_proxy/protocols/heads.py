@@ -1,4 +1,4 @@
-"""What a proxy needs to know of a Messages request, read without turning the whole body into Python objects."""
+"""What a proxy needs to know of a request, where the protocol has it in the body: read without turning all of it into objects."""
 
 import msgspec
 
