@@ -40,6 +40,8 @@ class SkipReason(StrEnum):
     SUSPENDED = "Suspended"
     NO_ACCOUNT = "NoAccount"
     NOT_ACKNOWLEDGED = "NotAcknowledged"
+    IDENTITY_NOT_ACKNOWLEDGED = "IdentityNotAcknowledged"
+    """The provider has an identity profile that nobody has acknowledged in the text's present version."""
     NOT_OWNER = "NotOwner"
 
 

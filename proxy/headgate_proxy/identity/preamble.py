@@ -9,17 +9,17 @@ from typing import Final
 
 import msgspec
 
-from headgate_proxy.identity.scan import byte_at, first, resumed, text
 from headgate_proxy.identity.shapes import Role, Spot
-from headgate_proxy.identity.splicing import Edit
 from headgate_proxy.identity.wires import Wire
+from headgate_proxy.protocols.scan import byte_at, first, resumed, text
+from headgate_proxy.protocols.splicing import Edit
 
 SEPARATOR: Final = "\n\n"
 _NULL: Final = b"null"
 _BRACE: Final = 0x7B
 
 
-class Unplaceable(ValueError):
+class Unplaceable(ValueError):  # noqa: N818 - reads as what is found
     """The system context is of a kind that no text can be put before; the message names the field and the mend."""
 
 

@@ -10,22 +10,25 @@ from typing import Final, Protocol
 import msgspec
 
 from headgate_proxy.identity.requests import Reversal
-from headgate_proxy.identity.scan import Malformed, text
 from headgate_proxy.identity.shapes import Role, Shape, find
-from headgate_proxy.identity.splicing import Edit, spliced
 from headgate_proxy.identity.wires import SHAPES
 from headgate_proxy.identity.words import Words
+from headgate_proxy.protocols.scan import Malformed, text
+from headgate_proxy.protocols.splicing import Edit, spliced
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 """No event, and no document, is longer. One that were would have to pass with foreign names in it, or be cut: it is refused."""
 
 
-class Irreversible(Exception):
+class Irreversible(Exception):  # noqa: N818 - reads as what the response is
     """The response cannot be told in the client's names; nothing more of it may be passed on. The message is for people."""
 
 
 class Reverser(Protocol):
     """Takes a response body in pieces of any size and returns what can be passed on of it."""
+
+    at_boundary: bool
+    """Whether another server-sent event may follow what has been returned so far."""
 
     def feed(self, piece: bytes) -> bytes:
         """Return what the next piece completes; it may be empty. Raises Irreversible."""
@@ -78,6 +81,8 @@ class _Undoing:
 class DocumentReverser:
     """For a response that comes as one JSON document: it is passed on when it is complete."""
 
+    at_boundary = False
+
     def __init__(self, reversal: Reversal) -> None:
         self._undoing = _Undoing(reversal)
         self._held = bytearray()
@@ -102,6 +107,8 @@ _NOT_DATA: Final = re.compile(rb"(?:(?<=[\r\n])|\A)(?:(?:\xef\xbb\xbf)?data:|(?!
 
 class EventReverser:
     """For a stream of server-sent events: each is passed on as soon as it is complete, those that are not concerned untouched."""
+
+    at_boundary = True
 
     def __init__(self, reversal: Reversal) -> None:
         self._undoing = _Undoing(reversal)

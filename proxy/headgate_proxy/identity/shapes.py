@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from headgate_proxy.identity.scan import byte_at, first, member, resumed, text, value_end
+from headgate_proxy.protocols.scan import byte_at, first, member, resumed, text, value_end
 
 _BRACE: Final = 0x7B
 _BRACKET: Final = 0x5B

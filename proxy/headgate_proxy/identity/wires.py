@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from headgate_proxy.identity.shapes import Role, Shape
+from headgate_proxy.protocols.operation import Operation
 
 
 class Wire(StrEnum):
@@ -22,6 +23,13 @@ class Wire(StrEnum):
     GENERATE_CONTENT = "GenerateContent"
     COUNT_TOKENS = "CountTokens"
     """Gemini's: it takes a system context only within the request that it counts."""
+
+
+WIRES: Final[Mapping[Operation, Wire]] = {
+    Operation.MESSAGES: Wire.MESSAGES,
+    Operation.COUNT_TOKENS: Wire.MESSAGES,
+}
+"""How the body of each operation is laid out."""
 
 
 @dataclass(frozen=True, slots=True)

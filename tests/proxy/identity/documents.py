@@ -27,5 +27,5 @@ values: st.SearchStrategy[Any] = st.recursive(
 @st.composite
 def written(draw: st.DrawFn, document: Any) -> bytes:
     """Return a document as one of the ways to write it; surrogates that are no text are left to the tests of bytes."""
-    layout = draw(st.sampled_from([{}, {"indent": 2}, {"separators": (",", ":")}, {"indent": "\t"}]))
+    layout: dict[str, Any] = draw(st.sampled_from([{}, {"indent": 2}, {"separators": (",", ":")}, {"indent": "\t"}]))
     return json.dumps(document, ensure_ascii=draw(st.booleans()), **layout).encode("utf-8", "replace")

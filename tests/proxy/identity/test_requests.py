@@ -128,7 +128,10 @@ def test_the_preamble_is_the_first_block_and_the_rest_follows(
 
 
 def test_layout_numbers_escapes_and_doubled_keys_stay() -> None:
-    body = '{ "max_tokens" : 1.0e+2, "to\\u006fls":[ {"n\\u0061me" :\t"\\u0072ead","name":"read", "x":{"name":"read"}} ],"s":"\\ud83d\\ude00" }'
+    body = (
+        '{ "max_tokens" : 1.0e+2, "to\\u006fls":[ {"n\\u0061me" :\t"\\u0072ead","name":"read", "x":{"name":"read"}} ],'
+        '"s":"\\ud83d\\ude00" }'
+    )
     assert sent(body) == body.replace('"\\u0072ead","name":"read"', '"AcmeRead","name":"AcmeRead"')
 
 

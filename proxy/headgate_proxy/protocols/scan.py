@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 
-class Malformed(ValueError):
+class Malformed(ValueError):  # noqa: N818 - reads as what is found
     """The text ends, or goes on, where JSON would not."""
 
 

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.proxy.identity.documents import values, written
 
-from headgate_proxy.identity.scan import Malformed, value_end
-
-from .documents import values, written
+from headgate_proxy.protocols.scan import Malformed, value_end
 
 
 @given(document=values, data=st.data(), after=st.sampled_from([b"", b",", b"]", b" ", b"}x", b',"']))
