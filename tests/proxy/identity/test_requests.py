@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from headgate_proxy.identity.profile import Identity
 from headgate_proxy.identity.requests import Unsuitable, dress
-from headgate_proxy.identity.wires import Wire
+from headgate_proxy.identity.wires import WIRES, Wire
+from headgate_proxy.protocols.operation import Operation
 
 from .documents import MAPPED, NAMES, PREAMBLE, PREAMBLE_ALONE, PROFILE, values, words, written
 
@@ -319,3 +320,7 @@ def test_names_may_go_round() -> None:
     assert dressed.body == b'{"tools":[{"name":"b"},{"name":"a"}]}'
     assert dressed.reversal is not None
     assert dressed.reversal.names == {"a": "b", "b": "a"}
+
+
+def test_every_operation_has_a_layout() -> None:
+    assert set(WIRES) == set(Operation)

@@ -1,6 +1,7 @@
 """Values are found to their last byte, however they are written, and what is no JSON ends in one error."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -8,6 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.proxy.identity.documents import values, written
 
+from headgate_proxy.anthropic.request import read_head
+from headgate_proxy.protocols.bodies import replace_model
+from headgate_proxy.protocols.dialect import RequestHead
+from headgate_proxy.protocols.operation import Operation
 from headgate_proxy.protocols.scan import Malformed, value_end
 
 
@@ -39,3 +44,21 @@ def test_nesting_costs_no_stack(opening: bytes) -> None:
     assert value_end(body, 0) == len(body)
     with pytest.raises(Malformed):
         value_end(opening * 100_000, 0)
+
+
+@given(body=st.text(alphabet='[]{}":,\\amode1 ', max_size=60).map(lambda inside: f'{{"model":"m",{inside}}}'.encode()))
+def test_a_body_that_was_read_can_be_sent_under_another_models_name(body: bytes) -> None:
+    if isinstance(read_head(body, Operation.MESSAGES, None), RequestHead):
+        assert json.loads(replace_model(body, "other"))["model"] == "other"
+
+
+def test_a_string_of_nothing_but_escapes_costs_no_memory() -> None:
+    body = b'{"model":"m","text":"' + b'\\n\\"' * 1_000_000 + b'"}'
+    tracemalloc.start()
+    try:
+        changed = replace_model(body, "other")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert changed == body.replace(b'"m"', b'"other"')
+    assert peak < 4 * len(body)
