@@ -126,6 +126,8 @@ class ConditionReason(StrEnum):
     ACKNOWLEDGED = "Acknowledged"
     NOT_ACKNOWLEDGED = "NotAcknowledged"
     TEXT_CHANGED = "TextChanged"
+    PASS_THROUGH = "PassThrough"
+    """Requests present the client's own identity, no profile's any more."""
     VALID = "Valid"
     EXPIRED = "Expired"
     REVOKED = "Revoked"
