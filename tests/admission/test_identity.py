@@ -17,7 +17,11 @@ PROFILE = {"type": "Profile", "headers": {"user-agent": "acme-farm/1.0"}}
 
 
 def presenting(
-    by: str, *, at: str = "2026-11-21T08:00:00Z", identity: dict[str, Any] = PROFILE, text: str = acknowledgement.TEXT_VERSION
+    by: str,
+    *,
+    at: str = "2026-11-21T08:00:00Z",
+    identity: dict[str, Any] = PROFILE,
+    text: str = acknowledgement.TEXT_VERSION,
 ) -> dict[str, Any]:
     subscription = {"identity": identity, "acknowledgement": {"by": by, "at": at, "textVersion": text}}
     return changed(PLAN, "spec.auth.subscription", subscription)
@@ -50,7 +54,8 @@ def test_nobody_decides_in_anothers_name_nor_a_service_account(cluster: Cluster,
         apply(cluster, editors, PLAN)
 
     with pytest.raises(
-        CommandError, match=r"LLMProvider anthropic: spec\.auth\.subscription\.acknowledgement\.by is 'ann'.*made by 'bob'"
+        CommandError,
+        match=r"LLMProvider anthropic: spec\.auth\.subscription\.acknowledgement\.by is 'ann'.*made by 'bob'",
     ):
         apply(cluster, editors, presenting("ann"), user="bob")
     with pytest.raises(CommandError, match=r"must come from a person.*let a person add it"):

@@ -28,7 +28,13 @@ def presenting(
 
 async def _reconciled(**profile: Any) -> World:
     world = World()
-    for thing in (fleet(), presenting(**profile), account(), secret("plan", plan_file("a")), secret("key", "not-a-key")):
+    for thing in (
+        fleet(),
+        presenting(**profile),
+        account(),
+        secret("plan", plan_file("a")),
+        secret("key", "not-a-key"),
+    ):
         world.kube.put(thing)
     for _ in range(2):
         await world.reconcile(ACCOUNT)
