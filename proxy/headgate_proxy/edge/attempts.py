@@ -18,7 +18,8 @@ from headgate_proxy.edge.drain import Drain
 from headgate_proxy.edge.ports import Credentials, Refreshes, RequestTrace
 from headgate_proxy.edge.presenting import Presenting
 from headgate_proxy.identity.requests import Reversal, Unsuitable
-from headgate_proxy.identity.responses import Irreversible, Reverser, reverser
+from headgate_proxy.identity.responses import Reverser, reverser
+from headgate_proxy.identity.undoing import Irreversible
 from headgate_proxy.protocols.failures import HEAD_BYTES
 from headgate_proxy.refusal import ErrorType, Refusal
 from headgate_proxy.routing.provider import Provider

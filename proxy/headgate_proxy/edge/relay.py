@@ -11,7 +11,7 @@ from headgate_proxy.edge.drain import Drain
 from headgate_proxy.edge.exchange import Exchange
 from headgate_proxy.edge.passing import Passing
 from headgate_proxy.edge.ports import Outcome
-from headgate_proxy.identity.responses import Irreversible
+from headgate_proxy.identity.undoing import Irreversible
 from headgate_proxy.refusal import ErrorType, Refusal
 from headgate_proxy.tracks.endpoints import Lease
 

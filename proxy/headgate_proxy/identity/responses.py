@@ -7,21 +7,11 @@ are never replaced in text or in a tool's arguments. For any division of a body 
 import re
 from typing import Final, Protocol
 
-import msgspec
-
+from headgate_proxy.identity.arrays import ArrayReverser
 from headgate_proxy.identity.requests import Reversal
-from headgate_proxy.identity.shapes import Role, Shape, find
-from headgate_proxy.identity.wires import SHAPES
-from headgate_proxy.identity.words import Words
-from headgate_proxy.protocols.scan import Malformed, text
-from headgate_proxy.protocols.splicing import Edit, spliced
-
-MAX_BYTES: Final = 32 * 1024 * 1024
-"""No event, and no document, is longer. One that were would have to pass with foreign names in it, or be cut: it is refused."""
-
-
-class Irreversible(Exception):  # noqa: N818 - reads as what the response is
-    """The response cannot be told in the client's names; nothing more of it may be passed on. The message is for people."""
+from headgate_proxy.identity.undoing import Irreversible, Undoing, bounded
+from headgate_proxy.identity.wires import Wire
+from headgate_proxy.protocols.splicing import spliced
 
 
 class Reverser(Protocol):
@@ -46,36 +36,7 @@ def reverser(reversal: Reversal, content_type: str, content_encoding: str | None
         )
     if content_type.partition(";")[0].strip().lower() == "text/event-stream":
         return EventReverser(reversal)
-    return DocumentReverser(reversal)
-
-
-class _Undoing:
-    """Undoes a profile in one JSON text."""
-
-    def __init__(self, reversal: Reversal) -> None:
-        self._names = reversal.names
-        self._instructions = reversal.instructions
-        self._shape: Shape = SHAPES[reversal.wire].response
-        keys = ("instructions",) if self._instructions is not None else ()
-        self.words = Words((*self._names, *keys))
-
-    def edits(self, data: bytes) -> list[Edit]:
-        """Return what to replace; nothing in what is no JSON."""
-        try:
-            spots = find(data, self._shape)
-        except Malformed:
-            return []
-        edits = []
-        for spot in spots:
-            said = text(data[spot.start : spot.end])
-            if said is None:
-                continue
-            if spot.role is not Role.SYSTEM:
-                if said in self._names:
-                    edits.append(Edit(spot.start, spot.end, msgspec.json.encode(self._names[said])))
-            elif self._instructions is not None and said == self._instructions.sent:
-                edits.append(Edit(spot.start, spot.end, self._instructions.own or b"null"))
-        return edits
+    return ArrayReverser(reversal) if reversal.wire is Wire.GENERATE_CONTENT else DocumentReverser(reversal)
 
 
 class DocumentReverser:
@@ -84,13 +45,13 @@ class DocumentReverser:
     at_boundary = False
 
     def __init__(self, reversal: Reversal) -> None:
-        self._undoing = _Undoing(reversal)
+        self._undoing = Undoing(reversal)
         self._held = bytearray()
 
     def feed(self, piece: bytes) -> bytes:
         """Keep the piece; return nothing yet."""
         self._held += piece
-        _bounded(self._held, "document")
+        bounded(self._held, "document")
         return b""
 
     def finish(self) -> bytes:
@@ -111,7 +72,7 @@ class EventReverser:
     at_boundary = True
 
     def __init__(self, reversal: Reversal) -> None:
-        self._undoing = _Undoing(reversal)
+        self._undoing = Undoing(reversal)
         self._held = bytearray()
 
     def feed(self, piece: bytes) -> bytes:
@@ -125,11 +86,11 @@ class EventReverser:
         passing = _BEFORE_DATA.match(held, complete)
         released = complete if passing is None else passing.end()
         if not released:
-            _bounded(held, "event")
+            bounded(held, "event")
             return b""
         data = bytes(memoryview(held)[:released])
         del held[:released]
-        _bounded(held, "event")
+        bounded(held, "event")
         return self._undone(data)
 
     def finish(self) -> bytes:
@@ -155,10 +116,3 @@ class EventReverser:
         # Everything but the data becomes white space of the same length, so that what is found there stands here too.
         data = _NOT_DATA.sub(lambda found: b" " * len(found.group()), event)
         return spliced(event, self._undoing.edits(data))
-
-
-def _bounded(held: bytearray, what: str) -> None:
-    if len(held) > MAX_BYTES:
-        raise Irreversible(
-            f"the upstream sent a {what} of more than {MAX_BYTES} bytes, which no identity profile is undone in"
-        )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from headgate_proxy.identity.profile import Identity
 from headgate_proxy.identity.requests import Unsuitable, dress
+from headgate_proxy.identity.responses import DocumentReverser
 from headgate_proxy.identity.wires import WIRES, Wire
 from headgate_proxy.protocols.operation import Operation
 
@@ -324,3 +325,16 @@ def test_names_may_go_round() -> None:
 
 def test_every_operation_has_a_layout() -> None:
     assert set(WIRES) == set(Operation)
+
+
+@pytest.mark.parametrize("written", ['"fü/\\\\r"', '"f\\u00fc\\/\\\\r"', '"\\u0066\\u00FC\\u002f\\u005Cr"'])
+def test_a_name_is_the_same_however_it_is_written(written: str) -> None:
+    named = Identity({}, None, {"fü/\\r": "x"})
+    body = f'{{"tools":[{{"name":{written}}}],"messages":[{{"content":[{{"name":{written},"type":"tool_use"}}]}}]}}'
+    dressed = dress(body.encode(), Wire.MESSAGES, named)
+    assert dressed.body.decode() == body.replace(written, '"x"')
+    answer = b'{"content":[{"type":"tool_use","name":"x"}]}'
+    assert dressed.reversal is not None
+    undone = DocumentReverser(dressed.reversal)
+    undone.feed(answer)
+    assert json.loads(undone.finish())["content"][0]["name"] == "fü/\\r"

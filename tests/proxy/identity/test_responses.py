@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate_proxy.identity.requests import Instructions, Reversal, dress
-from headgate_proxy.identity.responses import MAX_BYTES, EventReverser, Irreversible, reverser
+from headgate_proxy.identity.responses import EventReverser, reverser
+from headgate_proxy.identity.undoing import MAX_BYTES, Irreversible
 from headgate_proxy.identity.wires import Wire
 
 from .documents import NAMES, PREAMBLE, PROFILE, written
@@ -244,3 +245,28 @@ def test_an_event_without_an_end_is_refused_at_its_bound() -> None:
 def test_a_compressed_answer_is_refused(content_type: str) -> None:
     with pytest.raises(Irreversible, match="gzip"):
         reverser(Reversal(Wire.MESSAGES, UNDO), content_type, "gzip")
+
+
+ELEMENT = (
+    '{"candidates":[{"content":{"parts":[{"text":"]}\\"AcmeRead\\\\"},'
+    '{"functionCall":{"name":"AcmeRead","args":{"x":["{"]}}}]}}]}'
+)
+ARRAY = f"[{ELEMENT}\r\n,\r\n{ELEMENT}\n]\n"
+
+
+@given(cuts=st.lists(st.integers(0, 300), max_size=40))
+def test_a_stream_that_is_an_array_gives_the_same_however_it_is_divided(cuts: list[int]) -> None:
+    body = ARRAY.encode()
+    ends = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
+    pieces = [body[a:b] for a, b in itertools.pairwise(ends)]
+    expected = body.replace(b'"name":"AcmeRead"', b'"name":"read"')
+    assert through(Reversal(Wire.GENERATE_CONTENT, UNDO), "application/json", pieces) == expected
+
+
+def test_elements_of_an_array_pass_as_they_come() -> None:
+    way = reverser(Reversal(Wire.GENERATE_CONTENT, UNDO), "application/json", None)
+    own = ELEMENT.encode().replace(b'"name":"AcmeRead"', b'"name":"read"')
+    assert way.feed(b"[" + ELEMENT.encode()) == b"[" + own
+    assert way.feed(b"\r\n,\r\n" + ELEMENT.encode()[:-1]) == b""
+    assert way.feed(b"}") == b"\r\n,\r\n" + own
+    assert way.feed(b"]") + way.finish() == b"]"
