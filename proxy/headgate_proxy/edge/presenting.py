@@ -28,7 +28,7 @@ class Presenting:
         call, identity = self._call, self._call.provider.identity
         if mode is not AuthMode.SUBSCRIPTION or identity is None or self._dressed is not None:
             return
-        wire = WIRES[call.operation]
+        wire = WIRES[call.place.operation]
         if len(call.body) <= _AT_ONCE:
             self._dressed = dress(call.body, wire, identity)
         else:

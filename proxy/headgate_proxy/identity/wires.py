@@ -28,6 +28,11 @@ class Wire(StrEnum):
 WIRES: Final[Mapping[Operation, Wire]] = {
     Operation.MESSAGES: Wire.MESSAGES,
     Operation.COUNT_TOKENS: Wire.MESSAGES,
+    Operation.CHAT: Wire.CHAT,
+    Operation.RESPONSES: Wire.RESPONSES,
+    Operation.GENERATE_CONTENT: Wire.GENERATE_CONTENT,
+    Operation.STREAM_GENERATE_CONTENT: Wire.GENERATE_CONTENT,
+    Operation.COUNT_CONTENT_TOKENS: Wire.COUNT_TOKENS,
 }
 """How the body of each operation is laid out."""
 

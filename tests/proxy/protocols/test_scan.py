@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.proxy.identity.documents import values, written
 
-from headgate_proxy.anthropic.request import read_head
 from headgate_proxy.protocols.bodies import replace_model
 from headgate_proxy.protocols.dialect import RequestHead
+from headgate_proxy.protocols.heads import read_head
 from headgate_proxy.protocols.operation import Operation
 from headgate_proxy.protocols.scan import Malformed, value_end
 
