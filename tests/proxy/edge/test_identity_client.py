@@ -117,7 +117,7 @@ async def test_codex_runs_its_own_tools(gate: Any, openai_emu: Emulator, tmp_pat
     assert {request.status for request in openai_emu.requests} == {200}
     assert len(loop) >= 2
     for sent in loop:
-        assert sent["instructions"].startswith("You work at Acme.\n\n")
+        assert sent["instructions"] == "You work at Acme."  # the client's own system text is a developer's message now
         assert "exec_command" not in [tool.get("name") for tool in sent["tools"]]
     called = [item["name"] for item in loop[-1]["input"] if item["type"] == "function_call"]
     assert called == ["acme_shell"]
