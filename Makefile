@@ -48,7 +48,8 @@ lint: $(VENV)/.stamp
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/lint-imports --no-cache
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BIN)/headgate generate "$$fresh" \
-		&& diff -r crds "$$fresh/crds" >&2 && diff charts/headgate/files/acknowledgement.txt "$$fresh/charts/headgate/files" >&2 \
+		&& diff -r crds "$$fresh/crds" >&2 \
+		&& (for text in "$$fresh"/charts/headgate/files/*.txt; do diff charts/headgate/files "$$text" >&2 || exit 1; done) \
 		|| { echo "generated files differ from the contract: run make crds" >&2; exit 1; }
 
 fmt: $(VENV)/.stamp

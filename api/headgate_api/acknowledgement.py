@@ -22,3 +22,8 @@ IDENTITY_TEXT: Final = (
     "forbid that, and the plan may be limited or closed for it. By acknowledging you state that you decided this for your "
     "organization and that your vendor's terms allow it."
 )
+
+IDENTITY_WARNING: Final = (
+    f"{IDENTITY_TEXT} To decide so, set spec.auth.subscription.acknowledgement to your own user name (by), the time (at) and "
+    f"textVersion {TEXT_VERSION}."
+)

@@ -40,6 +40,8 @@ class SkipReason(StrEnum):
     SUSPENDED = "Suspended"
     NO_ACCOUNT = "NoAccount"
     NOT_ACKNOWLEDGED = "NotAcknowledged"
+    IDENTITY_NOT_ACKNOWLEDGED = "IdentityNotAcknowledged"
+    """The provider has an identity profile that nobody has acknowledged in the text's present version."""
     NOT_OWNER = "NotOwner"
 
 
@@ -124,6 +126,8 @@ class ConditionReason(StrEnum):
     ACKNOWLEDGED = "Acknowledged"
     NOT_ACKNOWLEDGED = "NotAcknowledged"
     TEXT_CHANGED = "TextChanged"
+    PASS_THROUGH = "PassThrough"
+    """Requests present the client's own identity, no profile's any more."""
     VALID = "Valid"
     EXPIRED = "Expired"
     REVOKED = "Revoked"

@@ -1,6 +1,6 @@
 """``headgate generate DIR``: write every file that is derived from the contract, so that none is edited by hand.
 
-That is the CustomResourceDefinitions (``crds/``) and the chart's copy of the acknowledgement text.
+That is the CustomResourceDefinitions (``crds/``) and the chart's copies of the texts that people acknowledge.
 """
 
 import sys
@@ -13,6 +13,7 @@ def generated() -> dict[str, str]:
     """Return {path below the repository's root: content}."""
     files = {f"crds/{name}": text for name, text in crds.files().items()}
     files["charts/headgate/files/acknowledgement.txt"] = acknowledgement.WARNING + "\n"
+    files["charts/headgate/files/identity.txt"] = acknowledgement.IDENTITY_WARNING + "\n"
     return files
 
 

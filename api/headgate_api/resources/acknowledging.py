@@ -12,3 +12,8 @@ class Acknowledgement(KubeModel):
     by: str = Field(min_length=1, max_length=512, description="The user name of the person who opts in: your own.")
     at: Moment = Field(description="When.")
     text_version: str = Field(description=f"The version of the text acknowledged; now {acknowledgement.TEXT_VERSION}.")
+
+    @property
+    def current(self) -> bool:
+        """Tell whether the text has not changed since."""
+        return self.text_version == acknowledgement.TEXT_VERSION

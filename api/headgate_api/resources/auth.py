@@ -138,6 +138,11 @@ class SubscriptionAuth(KubeModel):
     )
     usage: UsagePolling | None = None
 
+    @property
+    def undecided(self) -> bool:
+        """Tell whether there is a Profile that nobody has acknowledged in the text's present version: the mode is not used then."""
+        return self.identity.type == "Profile" and (self.acknowledgement is None or not self.acknowledgement.current)
+
 
 class WorkloadIdentityAuth(KubeModel):
     """A ServiceAccount's token, signed by this cluster, exchanged for a short-lived upstream token (RFC 7523): no static secret."""

@@ -6,6 +6,7 @@ from headgate_api.reasons import AuthMode, ConditionReason, ConditionType, SkipR
 from headgate_api.report import CredentialObservation
 from headgate_api.resources import LLMProvider, SubscriptionAccount
 from headgate_api.resources.base import Condition
+from headgate_operator.provider.identity import undecided
 
 LASTING = frozenset({SkipReason.REVOKED, SkipReason.EXPIRED, SkipReason.UNSUPPORTED})
 """Verdicts of an upstream that only a new credential ends; limits and outages pass by themselves."""
@@ -46,9 +47,11 @@ def is_usable(condition: Condition | None) -> bool:
     return condition is not None and (condition.status == "True" or condition.reason == ConditionReason.IN_ROLLOUT)
 
 
-def subscription_state(accounts: tuple[SubscriptionAccount, ...]) -> ModeState:
+def subscription_state(provider: LLMProvider, accounts: tuple[SubscriptionAccount, ...]) -> ModeState:
     """Return the state of the Subscription mode from the accounts selected for it."""
-    mode = AuthMode.SUBSCRIPTION
+    mode, auth = AuthMode.SUBSCRIPTION, provider.spec.auth.subscription
+    if auth is not None and auth.undecided:
+        return ModeState(mode, False, SkipReason.IDENTITY_NOT_ACKNOWLEDGED.value, undecided(auth))
     if not accounts:
         return ModeState(
             mode,

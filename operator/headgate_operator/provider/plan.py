@@ -26,6 +26,7 @@ from headgate_operator.federation.standing import TokensPlan, tokens_plan
 from headgate_operator.provider.acceptance import accept
 from headgate_operator.provider.apikey import key_plan
 from headgate_operator.provider.conditions import credentials_ready, fallback_active, ready
+from headgate_operator.provider.identity import acknowledged, notes
 from headgate_operator.provider.modes import ModeState, is_usable, ready_condition, selected, subscription_state
 from headgate_operator.provider.observed import ObservedProvider
 from headgate_operator.revisions.guard import Guard, State
@@ -56,7 +57,7 @@ def plan(seen: ObservedProvider, now: datetime) -> Plan:
             states += [tokens.state] if tokens.state is not None else []
             continue
         if mode is AuthMode.SUBSCRIPTION:
-            states.append(subscription_state(selected(seen.provider, seen.accounts)))
+            states.append(subscription_state(seen.provider, selected(seen.provider, seen.accounts)))
             continue
         key = key_plan(seen)
         if key.write is not None:
@@ -78,6 +79,7 @@ def _settled(
     now_served = provider_entry(seen.provider.model_copy(update={"status": told}), seen.guard)
     programmed = programmed_as(seen.programmed(now_served), seen.guard)
     stable = stable_condition(seen.guard)
+    decided = acknowledged(seen.provider)
     parts = (accept(seen.provider, seen.fleets), credentials_ready(states), programmed)
     before = seen.provider.status.conditions
     served = (*parts[:2], stable) if stable is not None and now_served.stable is None else parts
@@ -85,7 +87,7 @@ def _settled(
         ready(served, before),
         *parts,
         fallback_active(spec.auth.modes, seen.fallbacks),
-        *((stable,) if stable is not None else ()),
+        *(part for part in (decided, stable) if part is not None),
     )
     accounts = None
     if AuthMode.SUBSCRIPTION in spec.auth.modes:
@@ -103,7 +105,7 @@ def _settled(
     key_state = next((s for s in states if s.mode is AuthMode.API_KEY), None)
     imports = spec.auth.api_key is not None and spec.auth.api_key.import_secret_ref is not None
     return Plan(
-        notes=(*notes_on_change(before, observations, _TOLD), *tokens.notes),
+        notes=(*notes_on_change(before, observations, _TOLD), *tokens.notes, *notes(before, decided)),
         status=changed_status(seen.body, status),
         requeue=soonest(
             tokens.look_again,

@@ -16,6 +16,10 @@ from headgate_proxy.callers.caller import Caller
 from headgate_proxy.credentials.refreshing import DEADLINE_SECONDS, RefreshOutcome
 from headgate_proxy.edge.drain import Drain
 from headgate_proxy.edge.ports import Credentials, Refreshes, RequestTrace
+from headgate_proxy.edge.presenting import Presenting
+from headgate_proxy.identity.requests import Reversal, Unsuitable
+from headgate_proxy.identity.responses import Reverser, reverser
+from headgate_proxy.identity.undoing import Irreversible
 from headgate_proxy.protocols.failures import HEAD_BYTES
 from headgate_proxy.refusal import ErrorType, Refusal
 from headgate_proxy.routing.provider import Provider
@@ -39,13 +43,15 @@ class Answered:
     """An upstream response whose head is there.
 
     ``head`` holds what was read of its body to judge it; ``ours``: it refuses the gate's own credential, whatever its status (a bad
-    key is a 400 with Google).
+    key is a 400 with Google). ``reverser`` takes an identity profile off the body on its way to the client, where one was put on
+    the request.
     """
 
     selection: Selection
     response: aiohttp.ClientResponse
     head: bytes = b""
     ours: bool = False
+    reverser: Reverser | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,11 @@ class Attempts:
     _renewed: set[Candidate] = field(default_factory=set)
     _announced: Fallback | None = None
     _auth_failed: bool = False
+    _presenting: Presenting = field(init=False)
+    _unsuited: dict[AuthMode, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._presenting = Presenting(self.call)
 
     @property
     def notes(self) -> Notes:
@@ -83,7 +94,7 @@ class Attempts:
         """Return the response to pass on (its connection open), or the refusal to answer with."""
         last: Answered | UpstreamError | None = None
         while True:
-            decision = self._select()
+            decision = await self._select()
             if self.around.drain.cutting or isinstance(decision, Exhausted):
                 if isinstance(last, Answered) and not last.ours:
                     return last
@@ -104,10 +115,14 @@ class Attempts:
                 _discard(last)
                 raise
 
-    def _select(self) -> Selection | Exhausted:
-        around = self.around
-        situation = Situation(around.credentials.get, around.verdicts.against, around.clock.now(), self.call.unfit)
-        decision = select(self.call.provider, self.caller, situation, self._failed)
+    async def _select(self) -> Selection | Exhausted:
+        around, decision = self.around, self._decision()
+        if isinstance(decision, Selection):
+            try:
+                await self._presenting.make_ready(decision.mode)
+            except Unsuitable as problem:
+                self._unsuited[decision.mode] = str(problem)
+                decision = self._decision()
         self.trace.selected(decision)
         fallback = decision.fallback if isinstance(decision, Selection) else decision.denied
         if fallback is not None and fallback != self._announced:
@@ -119,14 +134,25 @@ class Attempts:
                 around.verdicts.went(self.call.provider, fallback.from_mode, fallback)
         return decision
 
+    def _decision(self) -> Selection | Exhausted:
+        around = self.around
+        situation = Situation(around.credentials.get, around.verdicts.against, around.clock.now(), self._unfit)
+        return select(self.call.provider, self.caller, situation, self._failed)
+
+    @property
+    def _unfit(self) -> Mapping[AuthMode, str]:
+        return {**self.call.unfit, **self._unsuited} if self._unsuited else self.call.unfit
+
     async def _attempt(self, selection: Selection) -> tuple[Answered, Failure | None]:
         around, trace = self.around, self.trace
         with trace.upstream(selection):
             limit = around.drain.limit(self.call.provider.spec.timeouts.first_byte_seconds)
-            prepared = prepare(self.call, selection, trace.traceparent)
+            dressed = self._presenting.of(selection.mode)
+            prepared = prepare(self.call, selection, dressed, trace.traceparent)
             response = await send(around.sessions, self.call, prepared, sampled=trace.sampled, limit=limit)
-        head = b""
+        head, undo = b"", None
         if response.status < 400:
+            undo = _undoing(response, dressed.reversal)
             around.verdicts.succeeded(selection.held)
         else:
             head = await self._read_head(response)
@@ -138,7 +164,7 @@ class Attempts:
                 return Answered(selection, response, head, refused), failure
         if selection.fallback is None:
             around.verdicts.went(self.call.provider, selection.mode, None)
-        return Answered(selection, response, head), None
+        return Answered(selection, response, head, reverser=undo), None
 
     async def _read_head(self, response: aiohttp.ClientResponse) -> bytes:
         head = bytearray()
@@ -221,7 +247,7 @@ class Attempts:
         if isinstance(last, UpstreamError):
             kind = ErrorType.TIMEOUT if last.timed_out else ErrorType.API
             return Refusal(504 if last.timed_out else 502, kind, f"{who}: {last}. {why}")
-        if last is None and (unfit := _unfit(decision, self.call.unfit)):
+        if last is None and (unfit := _objections(decision, self._unfit)):
             return Refusal(
                 400, ErrorType.INVALID_REQUEST, f"{who} cannot take this request: {unfit}. {why}", retry=False
             )
@@ -231,7 +257,19 @@ class Attempts:
         return Refusal(502, ErrorType.API, message, retry=False)
 
 
-def _unfit(decision: Exhausted, problems: Mapping[AuthMode, str]) -> str:
+def _undoing(response: aiohttp.ClientResponse, reversal: Reversal | None) -> Reverser | None:
+    """Return what takes the identity profile off an answer. Raises UpstreamError, with the response closed."""
+    if reversal is None:
+        return None
+    content_type, encoding = response.headers.get("Content-Type", ""), response.headers.get("Content-Encoding")
+    try:
+        return reverser(reversal, content_type, encoding)
+    except Irreversible as problem:
+        response.close()
+        raise UpstreamError(str(problem)) from None
+
+
+def _objections(decision: Exhausted, problems: Mapping[AuthMode, str]) -> str:
     """Return what keeps the request from modes that would have taken another one."""
     modes = dict.fromkeys(s.mode for s in decision.skipped if s.reason is SkipReason.REQUEST_UNSUPPORTED)
     return "; ".join(problems[mode] for mode in modes)

@@ -8,6 +8,7 @@ from multidict import CIMultiDict
 from headgate_api import names
 from headgate_proxy.edge.attempts import Answered
 from headgate_proxy.edge.exchange import SERVER, Exchange
+from headgate_proxy.identity.responses import Reverser
 from headgate_proxy.routing.provider import Provider
 from headgate_proxy.selection.explain import fallback_header
 from headgate_proxy.tracks.endpoints import Lease
@@ -17,13 +18,17 @@ from headgate_proxy.upstream.response_headers import client_headers
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """A response whose head is there. ``head`` is what was read of its body; ``lease`` the hold on a canary pod, if it is one's."""
+    """A response whose head is there. ``head`` is what was read of its body; ``lease`` the hold on a canary pod, if it is one's.
+
+    ``reverser`` stands between the upstream's body and the client's where an identity profile is to be taken off.
+    """
 
     response: aiohttp.ClientResponse
     headers: CIMultiDict[str]
     idle_seconds: float
     head: bytes = b""
     lease: Lease | None = None
+    reverser: Reverser | None = None
 
 
 def from_upstream(exchange: Exchange, answered: Answered, provider: Provider) -> Passing:
@@ -39,7 +44,8 @@ def from_upstream(exchange: Exchange, answered: Answered, provider: Provider) ->
         headers[names.HEADER_FALLBACK_REASON] = reasons
     if exchange.marks:
         headers.update(exchange.marks)
-    return Passing(answered.response, headers, provider.spec.timeouts.idle_seconds, answered.head)
+    idle = provider.spec.timeouts.idle_seconds
+    return Passing(answered.response, headers, idle, answered.head, reverser=answered.reverser)
 
 
 def from_canary(exchange: Exchange, response: aiohttp.ClientResponse, lease: Lease, idle_seconds: float) -> Passing:

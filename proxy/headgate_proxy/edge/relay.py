@@ -11,6 +11,7 @@ from headgate_proxy.edge.drain import Drain
 from headgate_proxy.edge.exchange import Exchange
 from headgate_proxy.edge.passing import Passing
 from headgate_proxy.edge.ports import Outcome
+from headgate_proxy.identity.undoing import Irreversible
 from headgate_proxy.refusal import ErrorType, Refusal
 from headgate_proxy.tracks.endpoints import Lease
 
@@ -23,12 +24,18 @@ class _End(Enum):
     UPSTREAM_SLOW = auto()
     CLIENT_SLOW = auto()
     STOPPED = auto()
+    IRREVERSIBLE = auto()
 
 
 _LAST_WORDS: Final = {
     _End.UPSTREAM_BROKE: Refusal(502, ErrorType.API, "the upstream's stream broke off; send the request again"),
     _End.UPSTREAM_SLOW: Refusal(504, ErrorType.TIMEOUT, "the upstream's stream fell silent for too long"),
     _End.STOPPED: Refusal(503, ErrorType.OVERLOADED, "this proxy is stopping; send the request again"),
+    _End.IRREVERSIBLE: Refusal(
+        502,
+        ErrorType.API,
+        "the provider's identity profile cannot be taken off the upstream's answer, which is too long for it",
+    ),
 }
 
 
@@ -85,7 +92,7 @@ class Relay:
         upstream = self._passing.response
         response = _Response(status=upstream.status, reason=upstream.reason, headers=self._passing.headers)
         response.head_waits = bool(self._passing.head) or upstream.content.total_bytes > 0
-        if upstream.content_length is not None and upstream.status not in _BODILESS:
+        if upstream.content_length is not None and upstream.status not in _BODILESS and self._passing.reverser is None:
             response.content_length = upstream.content_length
         if self._drain.draining:
             response.force_close()
@@ -97,19 +104,30 @@ class Relay:
         tally, write = self._exchange.tally, response.write
         feed, mark = self._reader.feed, self._exchange.dialect.first_token
         watched = feed if tally is None else tally.watching(feed, mark)
+        undo = self._passing.reverser
         try:
             async with self._drain.limit(idle) as limit:
                 while True:
                     if piece:
                         watched(piece)
-                        self._writing = True
-                        await write(piece)
-                        self._writing = False
-                        self._sent += len(piece)
+                        if undo is not None:
+                            piece = undo.feed(piece)
+                        if piece:
+                            self._writing = True
+                            await write(piece)
+                            self._writing = False
+                            self._sent += len(piece)
                         limit.extend()
                     piece = await content.readany()
                     if not piece:
+                        if undo is not None and (rest := undo.finish()):
+                            self._writing = True
+                            await write(rest)
+                            self._writing = False
+                            self._sent += len(rest)
                         return _End.COMPLETE
+        except Irreversible:
+            return _End.IRREVERSIBLE
         except TimeoutError:
             if self._drain.cutting:
                 return _End.STOPPED
@@ -124,8 +142,10 @@ class Relay:
         request, words = self._exchange.request, _LAST_WORDS.get(end)
         if not self._writing and request.transport is not None:
             request.writer.send_headers()  # where they waited for a piece that never came
-        whole = self._passing.response.content_length is None
-        if words is not None and whole and self._reader.at_boundary and not self._writing:
+        undo = self._passing.reverser
+        open_ended = self._passing.response.content_length is None
+        fits = undo.at_boundary if undo is not None else self._reader.at_boundary and open_ended
+        if words is not None and fits and not self._writing:
             await response.write(self._exchange.dialect.last_event(words, self._exchange.request_id))
             response.force_close()
             await response.write_eof()

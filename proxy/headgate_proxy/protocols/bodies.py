@@ -1,12 +1,14 @@
 """Changing one member of a JSON body and no other byte of it: whatever else a client wrote must reach the upstream as it is."""
 
-import re
 from typing import Final
 
 import msgspec
 
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
-_VALUE: Final = re.compile(rb'\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*"|\{)?', re.DOTALL)
+from headgate_proxy.protocols.scan import byte_at, first, member, value_end
+from headgate_proxy.protocols.splicing import Edit, spliced
+
+_BRACE: Final = ord("{")
+_QUOTE: Final = ord('"')
 
 
 def replace_model(body: bytes, name: str) -> bytes:
@@ -19,31 +21,21 @@ def replace_string(body: bytes, path: tuple[str, ...], value: str) -> bytes:
 
     Every other byte stays as it was; what is not there, or is no string, stays so too.
     """
-    replacement = msgspec.json.encode(value)
-    pieces: list[bytes] = []
-    copied = depth = position = found = 0  # the member ``path[found]`` is looked for at depth ``found + 1``
-    while (token := _TOKEN.search(body, position)) is not None:
-        position = token.end()
-        text = token.group()
-        if text in (b"{", b"["):
-            depth += 1
-        elif text in (b"}", b"]"):
-            depth -= 1
-            found = min(found, max(0, depth - 1))
-        elif depth == found + 1 and (after := _VALUE.match(body, position)) is not None:
-            begins, wanted, last = after[1], _is(text, path[found]), found + 1 == len(path)
-            if begins == b"{" and wanted and not last:
-                position, depth, found = after.end(), depth + 1, found + 1
-            elif begins == b"{":
-                position = after.start(1)
-            else:
-                if begins is not None and wanted and last:
-                    pieces += (body[copied : after.start(1)], replacement)
-                    copied = after.end(1)
-                position = after.end()
-    pieces.append(body[copied:])
-    return b"".join(pieces)
+    edits: list[Edit] = []
+    _look(body, first(body), tuple(name.encode() for name in path), msgspec.json.encode(value), edits)
+    return spliced(body, edits)
 
 
-def _is(key: bytes, name: str) -> bool:
-    return key == b'"%s"' % name.encode() or (b"\\" in key and msgspec.json.decode(key) == name)
+def _look(body: bytes, start: int, path: tuple[bytes, ...], replacement: bytes, edits: list[Edit]) -> None:
+    """Add the edits for ``path`` in the object that begins at ``start``; a name that stands there twice is replaced twice."""
+    position = start + 1
+    while (found := member(body, position)) is not None:
+        key, begins, ends = found
+        position = value_end(body, begins) if ends is None else ends
+        if key != path[0]:
+            continue
+        kind = byte_at(body, begins)
+        if len(path) > 1 and kind == _BRACE:
+            _look(body, begins, path[1:], replacement, edits)
+        elif len(path) == 1 and kind == _QUOTE:
+            edits.append(Edit(begins, position, replacement))

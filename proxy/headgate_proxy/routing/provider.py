@@ -9,6 +9,7 @@ from headgate_api.reasons import AuthMode
 from headgate_api.resources import LLMProviderSpec, Model
 from headgate_api.resources.proxyfleet import Allowances
 from headgate_api.snapshot import AccountEntry, AccountForm, CredentialPointer, ProviderEntry, ProviderForm
+from headgate_proxy.identity.profile import Identity, identity_of
 from headgate_proxy.protocols.operation import Operation
 from headgate_proxy.protocols.registry import DIALECTS
 
@@ -46,6 +47,7 @@ class Provider:
     """One form of a provider, ready for selection and sending.
 
     ``accounts`` are in the order they are tried; ``plan`` is where subscription requests go, ``upstream`` where all others do.
+    ``identity`` is what subscription requests present instead of the client's own, None where that passes through.
     ``serves`` are the operations of each mode, ``answers`` all of them and the protocol: what a request may ask of the provider.
     ``forbidden`` says why the fleet does not let requests go there.
     """
@@ -59,6 +61,7 @@ class Provider:
     accounts: tuple[Account, ...]
     upstream: Upstream
     plan: Upstream
+    identity: Identity | None
     serves: Mapping[AuthMode, frozenset[Operation]]
     answers: frozenset[str]
     forbidden: str | None
@@ -116,6 +119,7 @@ def compile_provider(
         accounts=_accounts_of(entry, spec, accounts),
         upstream=upstream,
         plan=plan,
+        identity=identity_of(spec.auth.subscription),
         serves=serves,
         answers=frozenset({spec.protocol}).union(*serves.values()),
         forbidden=forbidden,

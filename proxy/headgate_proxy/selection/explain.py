@@ -16,6 +16,8 @@ _MENDS = {
     SkipReason.SUSPENDED: "a person suspended it (spec.suspend)",
     SkipReason.NO_ACCOUNT: "no SubscriptionAccount belongs to the provider",
     SkipReason.NOT_ACKNOWLEDGED: "nobody has acknowledged its use yet (spec.acknowledgement)",
+    SkipReason.IDENTITY_NOT_ACKNOWLEDGED: "nobody has acknowledged its identity profile as the text now reads "
+    "(spec.auth.subscription.acknowledgement)",
     SkipReason.NOT_OWNER: "it is another's (spec.owner.subjects)",
 }
 

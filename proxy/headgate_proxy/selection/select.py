@@ -108,6 +108,9 @@ def _held(pointer: CredentialPointer | None, situation: Situation) -> Held | Ski
 
 
 def _objection(held: Held, mode: AuthMode, provider: Provider, situation: Situation) -> SkipReason | None:
+    plan = provider.spec.auth.subscription
+    if mode is AuthMode.SUBSCRIPTION and plan is not None and plan.undecided:
+        return SkipReason.IDENTITY_NOT_ACKNOWLEDGED
     if mode in situation.unfit:
         return SkipReason.REQUEST_UNSUPPORTED
     if provider.at(mode).origin not in held.origins:

@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from headgate_api.reasons import AuthMode
+from headgate_proxy.identity.requests import Dressed
 from headgate_proxy.protocols.dialect import Dialect
 from headgate_proxy.protocols.modes import ModeRule
 from headgate_proxy.routing.provider import Provider
@@ -61,8 +62,11 @@ class Prepared:
     body: bytes
 
 
-def prepare(call: Call, selection: Selection, traceparent: str | None) -> Prepared:
-    """Build one attempt from the client's own request; nothing is carried over from an earlier attempt. Raises UpstreamError."""
+def prepare(call: Call, selection: Selection, dressed: Dressed, traceparent: str | None) -> Prepared:
+    """Build one attempt from the client's own request; nothing is carried over from an earlier attempt. Raises UpstreamError.
+
+    ``dressed`` is the body as the mode presents it, and the headers that belong to that.
+    """
     try:
         url = target_url(call.provider, selection.mode, call.place, call.query)
     except ValueError:
@@ -72,14 +76,14 @@ def prepare(call: Call, selection: Selection, traceparent: str | None) -> Prepar
     rule = rule_of(call.provider, selection.mode)
     headers = upstream_headers(
         call.headers,
-        extra=call.provider.spec.headers,
+        extra={**call.provider.spec.headers, **dressed.headers},
         credential=credential_header(selection.mode, selection.held, call.provider),
         account=_account(rule, selection.held),
         beta_header=call.dialect.beta_header,
         betas=rule.betas,
         traceparent=traceparent,
     )
-    return Prepared(url, call.provider.at(selection.mode).origin, headers, call.body)
+    return Prepared(url, call.provider.at(selection.mode).origin, headers, dressed.body)
 
 
 def _account(rule: ModeRule, held: Held) -> tuple[str, str] | None:

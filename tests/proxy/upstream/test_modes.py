@@ -11,6 +11,7 @@ from headgate_api.reasons import AuthMode
 from headgate_api.resources.proxyfleet import Allowances
 from headgate_api.secret import Secret
 from headgate_api.snapshot import ProviderEntry, ProviderForm
+from headgate_proxy.identity.requests import Dressed
 from headgate_proxy.protocols.registry import DIALECTS
 from headgate_proxy.routing.provider import Provider, compile_provider
 from headgate_proxy.selection.states import Held, Selection
@@ -62,7 +63,7 @@ def attempt(protocol: str, mode: AuthMode, client: list[tuple[str, str]], **spec
     to = provider(protocol, **spec)
     operation = min(to.serves[mode])
     call = Call(DIALECTS[protocol], to, Place(operation, "m", "v1beta"), "", tuple(client), b"{}", False, {})
-    return prepare(call, Selection(mode, None, held(mode)), None)
+    return prepare(call, Selection(mode, None, held(mode)), Dressed(call.body), None)
 
 
 @pytest.mark.parametrize(("protocol", "mode"), ROWS)
