@@ -54,7 +54,7 @@ ROWS = [
     (429, error("Rate limit reached for gpt-5", "requests", "rate_limit_exceeded"), "RATE_LIMITED", False),
     (429, error("High concurrency usage of this API", None, 1302), "RATE_LIMITED", False),
     (500, error("The server had an error", "server_error"), "UNAVAILABLE", False),
-    (503, error("Slow down", "server_error", "server_is_overloaded"), "UNAVAILABLE", False),
+    (503, error("Slow down", "server_error", "server_is_overloaded"), "OVERLOADED", False),
     (502, b"<html>", "UNAVAILABLE", False),
 ]
 
@@ -88,7 +88,7 @@ def test_the_clients_own_mistakes_are_none(status: int, body: bytes) -> None:
 def test_what_is_no_envelope_is_judged_by_its_status(body: bytes) -> None:
     failure = classify(503, body, CIMultiDict(), NOW)
     assert failure is not None
-    assert failure.reason is SkipReason.UNAVAILABLE
+    assert failure.reason is SkipReason.OVERLOADED
     assert classify(400, body, CIMultiDict(), NOW) is None
 
 
