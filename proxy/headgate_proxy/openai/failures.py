@@ -35,6 +35,7 @@ _UNFIT: Final = says(
 """What it does not take, where the API would: the next mode may."""
 
 TABLE: Final = (
+    Row(frozenset({401, 403}), SkipReason.PLAN_SUSPENDED, types=frozenset({"account_deactivated"})),
     Row(frozenset({401}), SkipReason.UNSUPPORTED, types=_MISCONFIGURED),
     Row(frozenset({401}), SkipReason.UNSUPPORTED, says(r"insufficient permissions|missing scopes")),
     Row(frozenset({401}), SkipReason.EXPIRED, types=frozenset({"token_expired"})),

@@ -23,6 +23,7 @@ def detail(said: Any) -> bytes:
 
 
 ROWS = [
+    (401, error("Your account has been deactivated.", None, "account_deactivated"), "PLAN_SUSPENDED", True),
     (401, error("Incorrect API key provided: sk-***", "invalid_request_error", "invalid_api_key"), "REVOKED", True),
     (401, error("Provided authentication token is expired.", None, "token_expired"), "EXPIRED", True),
     (401, error("Your authentication token has been invalidated.", None, "token_invalidated"), "REVOKED", True),
