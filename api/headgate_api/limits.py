@@ -23,6 +23,9 @@ _FAMILIES: Final = ("opus", "sonnet", "haiku")
 """Model families that a vendor limits by a window of their own, named in the window's name (``7d_opus``)."""
 
 
+_REFUSED_AS: Final = {"primary": SkipReason.QUOTA_EXHAUSTED, "secondary": SkipReason.QUOTA_EXHAUSTED}
+"""Codex plans say ``usage_limit_reached``, which is a quota; an account that is known to be full must cross no other row of the
+spend boundary than one that was refused."""
 _OVERAGE: Final = "overage"
 """What a plan's holder pays for beyond the plan: it never keeps a request from the account."""
 
@@ -44,15 +47,18 @@ def concerns(window: LimitWindow, model: str) -> bool:
 
 
 def in_force(seen: LimitObservation, now: datetime, model: str = "") -> Limit | None:
-    """Return the limit that a request for ``model`` would meet now; what has reset limits nobody, to the microsecond."""
-    until = seen.limited_until
+    """Return the limit that a request for ``model`` would meet now; what has reset limits nobody, to the microsecond.
+
+    Its reason is what the vendor's refusal was told to be; where none was met yet, what that vendor's refusals are.
+    """
+    until, reason = seen.limited_until, seen.reason or SkipReason.RATE_LIMITED
     for window in seen.windows:
         ends = window.resets_at if window.exhausted and concerns(window, model) else None
         if ends is not None and (until is None or ends > until):
-            until = ends
+            until, reason = ends, seen.reason or _REFUSED_AS.get(window.name, SkipReason.RATE_LIMITED)
     if until is None or until <= now:
         return None
-    return Limit(seen.reason or SkipReason.RATE_LIMITED, until)
+    return Limit(reason, until)
 
 
 def used_percent(seen: LimitObservation, now: datetime, model: str = "") -> float:
@@ -82,7 +88,10 @@ def merged(first: LimitObservation | None, second: LimitObservation) -> LimitObs
     older, newer = (first, second) if first.at < second.at else (second, first)
     named = {window.name: window for window in newer.windows}
     kept = [w for w in older.windows if w.name not in named and w.resets_at is not None and w.resets_at > newer.at]
-    return newer.model_copy(update={"windows": _in_order((*named.values(), *kept))})
+    update: dict[str, object] = {"windows": _in_order((*named.values(), *kept))}
+    if newer.reason is None and _exhausted(newer) and in_force(older, newer.at) is not None:
+        update["reason"] = older.reason  # a poll finds it full still: the refusal that said why stands
+    return newer.model_copy(update=update)
 
 
 def _nearness(window: LimitWindow) -> tuple[bool, float, datetime]:
@@ -114,8 +123,9 @@ def standing(seen: LimitObservation, now: datetime) -> LimitObservation:
     if len(windows) == len(seen.windows) and (seen.limited_until is None or seen.limited_until > now):
         return seen
     limited = seen.limited_until is not None and seen.limited_until > now
-    update = {"windows": windows} | ({} if limited else {"limited_until": None, "reason": None})
-    return seen.model_copy(update=update)
+    reason = seen.reason if limited or any(window.exhausted for window in windows) else None
+    until = seen.limited_until if limited else None
+    return seen.model_copy(update={"windows": windows, "limited_until": until, "reason": reason})
 
 
 def gist(seen: LimitObservation) -> tuple[object, ...]:

@@ -40,7 +40,7 @@ class LimitObservation(KubeModel):
         default=None, description="The vendor refuses requests until then; None: it takes them."
     )
     reason: SkipReason | None = Field(
-        default=None, description="RateLimited or QuotaExhausted, while limitedUntil is set."
+        default=None, description="RateLimited or QuotaExhausted: what the refusal that told of the limit was."
     )
     at: Moment = Field(description="When the vendor said so: the newest observation counts.")
 

@@ -86,11 +86,11 @@ class Limits:
 
     def refused(self, scope: Scope, reason: SkipReason, until: datetime | None, told: Told | None) -> None:
         """Take a refusal for a limit of the account, which lasts ``until`` then (None: nobody knows)."""
-        if until is None and (told is None or not told.windows):
+        windows = told.windows if told is not None else ()
+        if until is None and not windows:
             return
-        self._observe(
-            scope, told.windows if told is not None else (), until, reason if until is not None else None, None
-        )
+        limited = until is not None or any(window.exhausted for window in windows)
+        self._observe(scope, windows, until, reason if limited else None, None)
 
     def accepted(self, scope: Scope, sent_at: datetime) -> None:
         """Take that the vendor took a request, and said nothing of limits: then it is at none."""

@@ -203,3 +203,20 @@ def test_two_proxies_that_merge_the_other_way_round_agree(
     assert ours.at == max(one.at, two.at)
     limit = in_force(ours, now)
     assert limit is None or limit.until > now
+
+
+def full(name: str, at: datetime, **more: Any) -> LimitObservation:
+    window = LimitWindow(name=name, used_percent=100, resets_at=RESET, exhausted=True)
+    return LimitObservation(path=path(), grant="g", windows=(window,), at=at, **more)
+
+
+def test_an_account_known_to_be_full_crosses_the_same_row_as_one_that_was_refused() -> None:
+    for name, reason in (("5h", SkipReason.RATE_LIMITED), ("primary", SkipReason.QUOTA_EXHAUSTED)):
+        limit = in_force(full(name, NOW), NOW)
+        assert limit is not None
+        assert limit.reason is reason
+    refused = full("5h", NOW, reason=SkipReason.QUOTA_EXHAUSTED, limited_until=NOW + timedelta(minutes=1))
+    polled = merged(refused, full("5h", NOW + timedelta(minutes=2)))
+    limit = in_force(polled, NOW + timedelta(minutes=3))
+    assert limit is not None
+    assert (limit.reason, limit.until) == (SkipReason.QUOTA_EXHAUSTED, RESET)
