@@ -1,7 +1,7 @@
 """``headgate generate DIR``: write every file that is derived from the contract, so that none is edited by hand.
 
-That is the CustomResourceDefinitions (``crds/``), the chart's copies of the texts that people acknowledge, and in ``docs/auth.md`` the table
-of what follows from each failure: between two markers, where the document is there.
+That is the CustomResourceDefinitions (``crds/``), the chart's copies of the texts that people acknowledge, and in ``docs/auth.md``
+the table of what follows from each failure: between two markers, where the document is there.
 """
 
 import sys
