@@ -16,7 +16,7 @@ help:
 	@echo "make bench  what a request costs, beside a bare relay"
 	@echo "make lint   formatting, lint, types, import rules, generated files"
 	@echo "make fmt    format the code"
-	@echo "make crds   write crds/ from the resource models"
+	@echo "make crds   write what is generated: crds/ from the resource models, the table in docs/auth.md"
 	@echo "make lock   pin the dependencies anew"
 
 # The stamp holds the hash of what the environment was made from, so that a changed lock makes a new one.
@@ -47,7 +47,8 @@ lint: $(VENV)/.stamp
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/lint-imports --no-cache
-	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BIN)/headgate generate "$$fresh" \
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && mkdir "$$fresh/docs" && cp docs/auth.md "$$fresh/docs" \
+		&& $(BIN)/headgate generate "$$fresh" && diff docs/auth.md "$$fresh/docs/auth.md" >&2 \
 		&& diff -r crds "$$fresh/crds" >&2 \
 		&& (for text in "$$fresh"/charts/headgate/files/*.txt; do diff charts/headgate/files "$$text" >&2 || exit 1; done) \
 		|| { echo "generated files differ from the contract: run make crds" >&2; exit 1; }

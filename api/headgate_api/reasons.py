@@ -1,7 +1,6 @@
 """The closed vocabulary of why: the same words in headers, spans, metrics, logs, ledger rows, Events and conditions."""
 
 from enum import StrEnum
-from typing import Final
 
 
 class AuthMode(StrEnum):
@@ -23,13 +22,19 @@ class FallbackReason(StrEnum):
 
 
 class SkipReason(StrEnum):
-    """Why selection passed over a mode (or an account of it)."""
+    """Why selection passed over a mode (or an account of it); what follows of each stands in ``headgate_api.decisions``."""
 
     EXPIRED = "Expired"
     REVOKED = "Revoked"
+    REAUTHENTICATION_REQUIRED = "ReauthenticationRequired"
+    """The vendor refuses the access token, and takes the refresh token no more either."""
+    PLAN_SUSPENDED = "PlanSuspended"
+    """The vendor has disabled the plan or organization behind the credential."""
     RATE_LIMITED = "RateLimited"
     QUOTA_EXHAUSTED = "QuotaExhausted"
+    OVERLOADED = "Overloaded"
     UNAVAILABLE = "Unavailable"
+    UNREACHABLE = "Unreachable"
     UNSUPPORTED = "Unsupported"
     """The vendor does not accept this kind of credential here: a configuration error, never refreshed, never retried."""
     REQUEST_UNSUPPORTED = "RequestUnsupported"
@@ -45,28 +50,6 @@ class SkipReason(StrEnum):
     NOT_OWNER = "NotOwner"
 
 
-NOT_CONFIGURED: Final = frozenset({SkipReason.NO_ACCOUNT, SkipReason.NOT_ACKNOWLEDGED, SkipReason.NOT_OWNER})
-"""The caller has no opted-in subscription at all: the next mode is the first one that exists for them, not a fallback."""
-
-_BOUNDARY: Final = {
-    SkipReason.EXPIRED: FallbackReason.EXPIRED,
-    SkipReason.REVOKED: FallbackReason.REVOKED,
-    SkipReason.RATE_LIMITED: FallbackReason.RATE_LIMITED,
-    SkipReason.QUOTA_EXHAUSTED: FallbackReason.QUOTA_EXHAUSTED,
-}
-
-
-def boundary_of(reason: SkipReason) -> FallbackReason | None:
-    """Return the row of ``spec.auth.fallback`` that decides about ``reason``.
-
-    None means that no row is asked, since the mode was never configured for this caller.
-    Whatever has no row of its own counts as Unavailable.
-    """
-    if reason in NOT_CONFIGURED:
-        return None
-    return _BOUNDARY.get(reason, FallbackReason.UNAVAILABLE)
-
-
 class ConditionType(StrEnum):
     """Condition types of Headgate's resources; all are positive summaries of an observation."""
 
@@ -80,6 +63,8 @@ class ConditionType(StrEnum):
     CREDENTIAL_VALID = "CredentialValid"
     REFRESH_HEALTHY = "RefreshHealthy"
     """The access token will be renewed before it expires (False: somebody must do something; Unknown: it is being tried)."""
+    WITHIN_LIMITS = "WithinLimits"
+    """The vendor takes requests of the account now (False: it is at a limit, which resets by itself)."""
     SUSPENDED = "Suspended"
     AVAILABLE = "Available"
     SNAPSHOT_DELIVERED = "SnapshotDelivered"

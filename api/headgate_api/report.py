@@ -16,6 +16,8 @@ REPORT_PATH: Final = "/v1/report"
 REPORT_INTERVAL_SECONDS: Final = 5.0
 COUNTS_INTERVAL_SECONDS: Final = 1.0
 """How soon new counts of a rollout are reported: harm must not go unseen for as long as a report may take otherwise."""
+MAX_LIMITS: Final = 100
+"""Limit observations in one report or answer; the rest goes with the next ones."""
 SILENT_AFTER_SECONDS: Final = 30.0
 """A proxy that has reported nothing for this long is named in status (design, guarantee 1)."""
 
@@ -91,7 +93,14 @@ class ProxyReport(KubeModel):
         default=0, ge=0, description="Since the control plane last confirmed the snapshot."
     )
     credentials: tuple[CredentialObservation, ...] = ()
-    limits: tuple[LimitObservation, ...] = ()
+    limits: tuple[LimitObservation, ...] = Field(
+        default=(),
+        max_length=MAX_LIMITS,
+        description="What is news since the last report, and some of the rest in turn.",
+    )
+    limits_cursor: str | None = Field(
+        default=None, max_length=128, description="The last answer's; empty: none yet; None: answers are not read."
+    )
     fallbacks: tuple[FallbackObservation, ...] = Field(
         default=(), description="Those active now; one that ended is absent."
     )
@@ -102,3 +111,6 @@ class ReportAnswer(KubeModel):
     """What the broker knows that the proxy may not: the newest word on the limits of the accounts that its fleet serves."""
 
     limits: tuple[LimitObservation, ...] = ()
+    limits_cursor: str = Field(
+        default="", description="How far that goes, as TERM:NUMBER; another term is a broker that knows nothing yet."
+    )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from headgate_api.report import CredentialObservation, FallbackObservation
 from headgate_api.resources.base import Observation
+from headgate_api.resources.limits import LimitObservation
 from headgate_api.snapshot import AccountEntry, ProviderEntry
 from headgate_operator.broker.reports import Reports
 from headgate_operator.delivery.published import Published, form_of
@@ -28,3 +29,11 @@ class ReportedEdge:
     def verdict(self, path: str, version: int) -> CredentialObservation | None:
         """Return what the upstream last said of one credential version, or None."""
         return self._reports.credential(path, version)
+
+    def limits(self, path: str, grant: str) -> LimitObservation | None:
+        """Return what is known of the limits of one grant, or None."""
+        return self._reports.limits.of(path, grant)
+
+    def remember(self, seen: LimitObservation) -> None:
+        """Take what a status said before this process led, so that proxies hear of it."""
+        self._reports.limits.observe(seen)

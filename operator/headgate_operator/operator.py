@@ -35,6 +35,7 @@ from headgate_operator.fleet.defaults import apply_default_fleet
 from headgate_operator.fleet.reconciler import FleetReconciler
 from headgate_operator.fleet.signing_keys import SigningKeySource
 from headgate_operator.leadership_lease import Leadership
+from headgate_operator.limits.assembly import new_poller
 from headgate_operator.metrics import Metrics
 from headgate_operator.pki.acknowledged import Acknowledged
 from headgate_operator.pki.certificates import OwnCertificates
@@ -116,6 +117,16 @@ class Operator:
             fence=fence,
             settled=lambda key: self._enqueue({key}),
         )
+        self._poller = new_poller(
+            kube,
+            vault,
+            reports.limits,
+            namespace=settings.namespace,
+            clock=clock,
+            redactor=redactor,
+            registry=self._metrics.registry,
+            touched=self._enqueue,
+        )
         authenticator = Authenticator(kube, clock)
         self._broker = Broker(
             settings.broker_port,
@@ -178,6 +189,7 @@ class Operator:
                         apply_default_fleet(self._kube, self._settings.namespace, self._settings.default_fleet)
                     )
                 group.create_task(certificates.keep())
+                group.create_task(self._poller.run())
                 group.create_task(engine.run())
         finally:
             self._engine = None
@@ -219,7 +231,7 @@ class Operator:
                     memory=self._federation,
                 ),
                 SubscriptionAccount.KIND: AccountReconciler(
-                    self._kube, store, executor, edge, self._redactor, services.guards, self._refresher
+                    self._kube, store, executor, edge, self._redactor, services.guards, self._refresher, self._poller
                 ),
                 ProxyFleet.KIND: fleets,
                 SNAPSHOT: publisher,

@@ -25,7 +25,9 @@ from headgate_proxy.edge.handler import Ports, Tracks
 from headgate_proxy.edge.server import Edge, EdgeSettings
 from headgate_proxy.readiness import readiness
 from headgate_proxy.report.broker import Broker
+from headgate_proxy.report.exchange import LimitsExchange
 from headgate_proxy.report.reporter import Reporter
+from headgate_proxy.selection.limits import Limits
 from headgate_proxy.selection.verdicts import Verdicts
 from headgate_proxy.settings import ProxySettings
 from headgate_proxy.state import StateDir
@@ -90,6 +92,7 @@ class Proxy:
             settings.broker_token_file,
             redactor,
             failed=metrics.report_failed,
+            answered=lambda report, answer: self.exchange.answered(report, answer),
         )
         self.refreshes = Refreshing(
             self._broker,
@@ -99,7 +102,9 @@ class Proxy:
             pod=settings.pod,
             asked=metrics.refresh_asked,
         )
-        self.verdicts = Verdicts(clock, on_change=self.reporter.changed)
+        self.limits = Limits(clock, self.reporter.changed, state)
+        self.exchange = LimitsExchange(self.limits)
+        self.verdicts = Verdicts(clock, self.reporter.changed, self.limits)
         self.counts = RolloutCounts(clock)
         self.canary: CanaryClient | None = None
         """On a stable pod: the way to the canary pods, once it is open."""
@@ -118,6 +123,7 @@ class Proxy:
     async def restore(self) -> None:
         """Serve from what was kept before a restart, as far as there is something."""
         self.credentials.restore()
+        self.limits.restore()
         loaded = self._follower.restore()
         if loaded is not None:
             await self.credentials.prepare(loaded.pointers, 0)
@@ -174,6 +180,8 @@ class Proxy:
             head=None if head is None else head.digest,
             snapshot_age_seconds=self.live.age_seconds or 0,
             credentials=self.verdicts.observations(),
+            limits=self.exchange.news(),
+            limits_cursor=self.exchange.cursor,
             # What a candidate falls back from is told by its rollout's counts: the object's own state is stable's.
             fallbacks=self.verdicts.fallbacks() if stable else (),
             rollouts=self.counts.observations() if stable else (),
@@ -193,7 +201,7 @@ async def run(settings: ProxySettings, clock: Clock, redactor: Redactor, write_l
         vault = await stack.enter_async_context(Vault(settings.vault, clock, redactor))
         kube = await stack.enter_async_context(await Kube.connect(settings.kube))
         proxy = Proxy(settings, kube, vault, clock, redactor, metrics)
-        registry.register(StateCollector(proxy.live, proxy.credentials))
+        registry.register(StateCollector(proxy.live, proxy.credentials, proxy.limits))
         await proxy.restore()
         edge = _edge(settings, proxy, clock, redactor, metrics, write_line, stack)
         await edge.start()

@@ -151,7 +151,7 @@ def test_the_broker_takes_reports_of_a_real_pod_and_of_nobody_else(cluster: Clus
         refused = operator.report(bound, pod="reporter")
         assert refused.status_code == 400
         assert refused.json()["error"]["message"].startswith("fleet")
-        assert operator.report(bound, **body, padding="x" * 300_000).status_code == 413
+        assert operator.report(bound, **body, padding="x" * 600_000).status_code == 413
         assert bound not in operator.log.read_text()
     finally:
         cluster.kubectl("delete", "pod", "reporter", "-n", NAMESPACE, "--force", "--grace-period=0")

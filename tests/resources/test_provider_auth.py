@@ -98,6 +98,13 @@ def test_each_protocol_with_modes_that_fit_it_is_accepted(
         (subscription(strategy="Random"), 'supported values: "FillFirst", "Spread", "LeastUsed"'),
         (subscription(endpoint="chatgpt.com"), "must be an absolute URL"),
         (subscription(usage={"endpoint": "http://vendor.example/usage"}), "must be an https:// URL"),
+        (
+            provider(
+                protocol="Gemini",
+                auth={"modes": ["Subscription"], "subscription": {"usage": {"endpoint": "https://v.example/usage"}}},
+            ),
+            "no usage endpoint of protocol Gemini is known; remove it",
+        ),
         (subscription(identity={"type": "Profile"}), "add acknowledgement {by, at, textVersion}"),
         (subscription(identity={"systemPreamble": "x"}), "set type: Profile, or remove them"),
         (

@@ -120,8 +120,8 @@ def test_the_spend_boundary_holds_when_the_table_denies(tenant: Tenant) -> None:
     [
         (Fault(kind=FaultKind.OAUTH_EXPIRED, times=None), "expired", "Expired"),
         (Fault(kind=FaultKind.RATE_LIMITED, times=None, seconds=60), "rateLimited", "RateLimited"),
-        (Fault(kind=FaultKind.OVERLOADED, times=None), "unavailable", "Unavailable"),
-        (Fault(kind=FaultKind.CUT_BEFORE_HEADERS, times=None), "unavailable", "Unavailable"),
+        (Fault(kind=FaultKind.OVERLOADED, times=None), "unavailable", "Overloaded"),
+        (Fault(kind=FaultKind.CUT_BEFORE_HEADERS, times=None), "unavailable", "Unreachable"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

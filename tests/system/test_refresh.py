@@ -137,7 +137,7 @@ def test_a_revoked_grant_falls_back_and_says_who_has_to_sign_in(tenant: Tenant, 
         answer = tenant.message(url=url)
         assert answer.status_code == 200
         assert answer.headers["x-headgate-auth-mode"] == "APIKey"
-        assert answer.headers["x-headgate-fallback-reason"] == "Revoked"
+        assert answer.headers["x-headgate-fallback-reason"] == "ReauthenticationRequired"
 
     said = tenant.wait_reason("subscriptionaccount/alice", "RefreshHealthy", "ReauthenticationRequired")
     assert said["status"] == "False"

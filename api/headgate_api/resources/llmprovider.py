@@ -81,6 +81,10 @@ _PROTOCOL_RULES: Final = (
         "spec.apis",
     ),
     Rule(
+        "self.protocol != 'Gemini' || !has(self.auth.subscription) || !has(self.auth.subscription.usage)",
+        "spec.auth.subscription.usage is set, and no usage endpoint of protocol Gemini is known; remove it",
+    ),
+    Rule(
         "!has(self.apis) || !('Codex' in self.apis) || 'Subscription' in self.auth.modes",
         "spec.apis lists Codex, which is served in Subscription mode alone; add Subscription to spec.auth.modes, or remove Codex",
     ),

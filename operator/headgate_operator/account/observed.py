@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from headgate_api.report import CredentialObservation
 from headgate_api.resources import LLMProvider, SubscriptionAccount
 from headgate_api.resources.base import Observation
+from headgate_api.resources.limits import LimitObservation
 from headgate_api.secret import Secret
 from headgate_api.snapshot import AccountEntry
 from headgate_api.vault import AccessRecord, GrantRecord
@@ -34,5 +35,7 @@ class ObservedAccount:
     """There is a provider of that name, but its own spec cannot be read."""
     verdict: CredentialObservation | None = None
     """What the upstream last said of the access token's version in use."""
+    limits: LimitObservation | None = None
+    """What is known of the limits of the grant in use."""
     guard: Guard = UNGUARDED
     """That of the account's provider."""

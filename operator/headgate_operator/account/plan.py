@@ -27,6 +27,7 @@ from headgate_operator.credentials.plan import (
 )
 from headgate_operator.credentials.settled import changed_status, deletion_waits
 from headgate_operator.delivery.assemble import account_entry
+from headgate_operator.limits.shown import shown
 from headgate_operator.revisions.shown import account_condition, programmed_as
 
 _TOLD: Final = {
@@ -34,6 +35,7 @@ _TOLD: Final = {
     ConditionType.CREDENTIAL_VALID: True,
     ConditionType.SUSPENDED: False,
     ConditionType.REFRESH_HEALTHY: True,
+    ConditionType.WITHIN_LIMITS: True,
 }
 """The conditions whose changes become Events, and the status that is good news."""
 
@@ -55,6 +57,7 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
     account, before = seen.account, seen.account.status.conditions
     acknowledgement, suspended = acknowledged(account), _suspended(seen)
     renewal = refreshing(seen, now)
+    limits = shown(account, _grant_id(grant), seen.limits, now)
     told = account.status.model_copy(update={"credential": grant.status})
     told_account = account.model_copy(update={"status": told})
     now_served = account_entry(told_account, seen.guard)
@@ -69,6 +72,7 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
         suspended,
         *((stable,) if stable is not None else ()),
         *renewal.observations,
+        *limits.observations,
     )
     status = SubscriptionAccountStatus(
         observed_generation=account.metadata.generation,
@@ -76,7 +80,7 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
         credential=grant.status,
         conditions=merge_conditions(before, observations, generation=account.metadata.generation, now=now),
     )
-    status = renewal.into(status)
+    status = limits.into(renewal.into(status))
     expiry = grant.expires_at
     notes = notes_on_change(before, observations, _TOLD)
     return Plan(
@@ -88,8 +92,13 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
             None if grant.valid.status else retry_in(before, ConditionType.CREDENTIAL_VALID, now),
             (expiry - now).total_seconds() if expiry is not None and expiry > now else None,
             renewal.look_again,
+            limits.look_again,
         ),
     )
+
+
+def _grant_id(grant: GrantPlan) -> str | None:
+    return grant.status.grant_id if grant.status is not None else None
 
 
 def _suspended(seen: ObservedAccount) -> Observation:

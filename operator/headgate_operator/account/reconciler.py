@@ -1,20 +1,25 @@
 """Reads everything a SubscriptionAccount's plan depends on, and has the plan carried out."""
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from headgate_api.redaction import Redactor
 from headgate_api.resources import LLMProvider, SubscriptionAccount
+from headgate_api.resources.limits import LimitObservation
 from headgate_api.vault import access_path
 from headgate_operator.account.observed import ObservedAccount
 from headgate_operator.account.plan import plan
 from headgate_operator.account.refreshing import refreshing
 from headgate_operator.credentials.executor import Executor
 from headgate_operator.credentials.observe import remember, secret_view
-from headgate_operator.credentials.plan import Plan
-from headgate_operator.credentials.seams import Edge, NoRefreshes, RefreshQueue
+from headgate_operator.credentials.plan import Plan, soonest
+from headgate_operator.credentials.seams import Edge, NoRefreshes, RefreshQueue, UsagePolls
 from headgate_operator.credentials.store import Store
 from headgate_operator.engine.keys import Key
+from headgate_operator.limits.asking import asked_about
+from headgate_operator.limits.poller import NoPolls
+from headgate_operator.limits.shown import as_told
 from headgate_operator.reading import Unreadable, read, readable
 from headgate_operator.revisions.guard import UNGUARDED, Guard
 from headgate_operator.revisions.guards import Guards
@@ -35,8 +40,10 @@ class AccountReconciler:
         redactor: Redactor,
         guards: Guards,
         refreshes: RefreshQueue | None = None,
+        polls: UsagePolls | None = None,
     ) -> None:
         self._refreshes = refreshes or NoRefreshes()
+        self._polls = polls or NoPolls()
         self._kube = kube
         self._store = store
         self._executor = executor
@@ -58,7 +65,11 @@ class AccountReconciler:
         if due is not None:
             expires = seen.grant.record.expires_at if seen.grant.record is not None else None
             self._refreshes.due(Key.of(seen.body), due, expires)
-        return step
+        usage = asked_about(seen.account, seen.provider) if step.action is None and seen.access.record else None
+        if usage is None:
+            return step
+        heard = seen.limits.at if seen.limits is not None else None
+        return replace(step, requeue=soonest(step.requeue, self._polls.look(Key.of(seen.body), usage, heard)))
 
     async def _observe(self, key: Key, trouble: VaultError | None) -> ObservedAccount | None:
         body = await self._kube.get(SUBSCRIPTION_ACCOUNT, key.namespace, key.name)
@@ -93,7 +104,15 @@ class AccountReconciler:
         for stored in (grant, access):
             remember(self._redactor, stored)
         verdict = self._edge.verdict(access_path(*account.key), access.version) if access.version else None
-        return seen(hash_key=hash_key, grant=grant, access=access, verdict=verdict)
+        limits = self._limits(account, grant.record.grant_id) if grant.record is not None else None
+        return seen(hash_key=hash_key, grant=grant, access=access, verdict=verdict, limits=limits)
+
+    def _limits(self, account: SubscriptionAccount, grant: str) -> LimitObservation | None:
+        known = self._edge.limits(access_path(*account.key), grant)
+        if known is None and (told := as_told(account, grant)) is not None:
+            self._edge.remember(told)
+            return told
+        return known
 
     async def _guard(self, provider: LLMProvider) -> Guard:
         """Return the guard of the account's provider; what it holds depends on the accounts beside this one too."""

@@ -8,6 +8,7 @@ from headgate_api.report import SILENT_AFTER_SECONDS, CredentialObservation, Fal
 from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount
 from headgate_operator.analysis.totals import Totals
 from headgate_operator.engine.keys import Key
+from headgate_operator.limits.known import KnownLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +28,27 @@ class Heard:
 class Reports:
     """The last report of each proxy pod; the namespace is the operator's own, so a pod's name is enough.
 
-    ``totals`` adds up what the reports say of rollouts.
+    ``totals`` adds up what the reports say of rollouts, ``limits`` holds what they say of accounts' limits.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.totals = Totals()
+        self.limits = KnownLimits(clock)
         self._received: dict[tuple[str, str], _Received] = {}
 
     def begin_term(self) -> None:
         """Forget everything: this process begins to lead."""
         self._received.clear()
         self.totals.begin_term()
+        self.limits.begin_term()
 
     def accept(self, report: ProxyReport, namespace: str) -> set[Key]:
         """Take note of a report and return the keys whose evidence it changes (empty: it repeats the last one)."""
         before = self._received.get((report.fleet, report.pod))
-        self._received[report.fleet, report.pod] = _Received(report, self._clock.monotonic())
+        self._received[report.fleet, report.pod] = _Received(
+            report.model_copy(update={"limits": ()}), self._clock.monotonic()
+        )
         old = before.report if before is not None else None
         fleet = Key(ProxyFleet.KIND, namespace, report.fleet)
         touched: set[Key] = set()
@@ -51,6 +56,7 @@ class Reports:
             touched.add(fleet)
         if old is None or _statements(old) != _statements(report):
             touched |= _subjects(report) | (_subjects(old) if old is not None else set())
+        touched |= self.limits.accept(report)
         policies = self.totals.take(report)
         return touched | {Key(RolloutPolicy.KIND, *policy.split("/", 1)) for policy in policies}
 

@@ -24,7 +24,7 @@ from headgate_runtime.kube import KubeError, KubeUnavailable
 from headgate_runtime.listening import listening_socket, port_of
 from headgate_runtime.serving_tls import ServingTLS, plain_http_answer
 
-MAX_REPORT_BYTES: Final = 256 * 1024
+MAX_REPORT_BYTES: Final = 512 * 1024
 _READ_SECONDS: Final = 5.0
 _SHUTDOWN_SECONDS: Final = 1.0
 _log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class Broker:
 
     async def _report(self, request: web.Request) -> web.Response:
         try:
-            touched = await self._take(request)
+            report, touched = await self._take(request)
         except Refused as refused:
             return self._refuse(refused)
         except KubeUnavailable as error:
@@ -111,9 +111,11 @@ class Broker:
         self._metrics.reports.labels("accepted").inc()
         if touched:
             self._touched(touched)
-        return web.Response(status=204)
+        if report.limits_cursor is None:
+            return web.Response(status=204)
+        return web.json_response(self._reports.limits.answer(report).to_wire())
 
-    async def _take(self, request: web.Request) -> set[Key]:
+    async def _take(self, request: web.Request) -> tuple[ProxyReport, set[Key]]:
         if not self._leads():
             raise Refused(503, "NotLeader", "this operator does not lead; report to the broker that the head names")
         caller = await self._authenticator.caller(request.headers.get("authorization", ""))
@@ -121,7 +123,7 @@ class Broker:
         authorize(caller, namespace=self._namespace, fleet=report.fleet, pod=report.pod)
         if not self._leads():
             raise Refused(503, "NotLeader", "this operator leads no more; report to the broker that the head names")
-        return self._reports.accept(report, self._namespace)
+        return report, self._reports.accept(report, self._namespace)
 
     def _refuse(self, refused: Refused) -> web.Response:
         self._metrics.reports.labels(str(refused.status)).inc()

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from headgate_api.report import CredentialObservation, FallbackObservation
+from headgate_api.resources.auth import UsagePolling
 from headgate_api.resources.base import Observation
+from headgate_api.resources.limits import LimitObservation
 from headgate_api.snapshot import AccountEntry, ProviderEntry
 from headgate_operator.engine.keys import Key
 
@@ -21,6 +23,12 @@ class Edge(Protocol):
 
     def verdict(self, path: str, version: int) -> CredentialObservation | None:
         """Return what the upstream last said of one credential version, or None."""
+
+    def limits(self, path: str, grant: str) -> LimitObservation | None:
+        """Return what is known of the limits of one grant, or None."""
+
+    def remember(self, seen: LimitObservation) -> None:
+        """Take what a status said of limits that nobody has told of since this process leads."""
 
 
 class EventSink(Protocol):
@@ -44,3 +52,10 @@ class NoRefreshes:
 
     def due(self, key: Key, origin: str, expires: datetime | None) -> None:
         """Do nothing."""
+
+
+class UsagePolls(Protocol):
+    """Whoever asks vendors about accounts that no request tells of."""
+
+    def look(self, key: Key, usage: UsagePolling, heard: datetime | None) -> float | None:
+        """Have an account asked about if it is due; return the seconds until the next look."""

@@ -130,6 +130,7 @@ class Publisher:
         )
         # Known before it is written: a proxy may report the new revision before the write has returned to us.
         self._services.published.record(name, revision, forms(snapshot))
+        self._services.reports.limits.serve(name, snapshot)
         self._services.fence()
         if await publish(self._kube, body, head, chunks, standing=standing, thorough=thorough):
             self._metrics.snapshots.labels(name).inc()

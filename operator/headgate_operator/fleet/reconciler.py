@@ -63,6 +63,7 @@ class FleetReconciler:
         if body is None or body["metadata"].get("deletionTimestamp"):
             if key.namespace == self._services.namespace:
                 self._services.published.forget(key.name)
+                self._services.reports.limits.forget(key.name)
                 await collect(self._kube, key.namespace, now)
             return None
         try:

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
+from headgate_api import decisions
 from headgate_api.reasons import AuthMode, ConditionReason, ConditionType, SkipReason
 from headgate_api.report import CredentialObservation
 from headgate_api.resources import LLMProvider, SubscriptionAccount
 from headgate_api.resources.base import Condition
 from headgate_operator.provider.identity import undecided
-
-LASTING = frozenset({SkipReason.REVOKED, SkipReason.EXPIRED, SkipReason.UNSUPPORTED})
-"""Verdicts of an upstream that only a new credential ends; limits and outages pass by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class ModeState:
 
 def lasting(verdict: CredentialObservation | None) -> SkipReason | None:
     """Return why the upstream refuses a credential for good, or None."""
-    if verdict is None or verdict.valid or verdict.reason not in LASTING:
+    if verdict is None or verdict.valid or verdict.reason is None or not decisions.lasting(verdict.reason):
         return None
     return verdict.reason
 

@@ -11,6 +11,7 @@ from headgate_proxy.anthropic.errors import envelope, last_event
 from headgate_proxy.anthropic.failures import classify
 from headgate_proxy.anthropic.models import model_info, model_list
 from headgate_proxy.anthropic.readers import reader_for
+from headgate_proxy.anthropic.windows import windows
 from headgate_proxy.protocols.bodies import replace_model
 from headgate_proxy.protocols.dialect import Dialect
 from headgate_proxy.protocols.heads import read_head
@@ -36,6 +37,7 @@ ANTHROPIC: Final = Dialect(
     read_head=read_head,
     replace_model=replace_model,
     classify=classify,
+    windows=windows,
     reader_for=reader_for,
     envelope=envelope,
     last_event=last_event,

@@ -11,27 +11,30 @@ import msgspec
 
 from headgate_api.reasons import SkipReason
 from headgate_proxy.anthropic.limits import reset_of
-from headgate_proxy.protocols.failures import Row, judge, says
+from headgate_proxy.protocols.failures import SERVER_FAILURES, Row, judge, says
 from headgate_proxy.selection.states import Failure
 
 _REFUSALS: Final = frozenset({"permission_error", "authentication_error"})
 _NO_CREDIT: Final = says(r"\AYour credit balance is too low to access the [^:]*\Z")
 """The whole message, since a 400 repeats names that the caller chose ("<field>: Extra inputs are not permitted"): nobody may
 talk the gate into thinking that a credential which others use is spent."""
+_DISABLED: Final = says(r"\A(?:this|your) (?:organization|account) has been (?:disabled|suspended)\.?\Z")
+"""The whole message, for the same reason."""
 _QUOTA: Final = says(r"credit balance is too low|usage limit|quota|out of (?:extra )?usage|spend(?:ing)? limit")
 
 TABLE: Final = (
-    Row(frozenset({401, 403}), SkipReason.UNSUPPORTED, False, says(r"oauth\b.*\bnot (?:currently )?supported")),
-    Row(frozenset({403}), SkipReason.REVOKED, True, says(r"oauth.*revoked|revoked.*oauth"), _REFUSALS),
-    Row(frozenset({401}), SkipReason.EXPIRED, True, says(r"\bexpired\b")),
-    Row(frozenset({401}), SkipReason.REVOKED, True),
-    Row(frozenset({400}), SkipReason.QUOTA_EXHAUSTED, True, _NO_CREDIT),
-    Row(frozenset({403}), SkipReason.QUOTA_EXHAUSTED, True, _QUOTA, _REFUSALS | {"billing_error", "rate_limit_error"}),
-    Row(frozenset({429}), SkipReason.QUOTA_EXHAUSTED, True, _QUOTA),
-    Row(frozenset({402}), SkipReason.QUOTA_EXHAUSTED, True),
-    Row(frozenset({403}), SkipReason.UNSUPPORTED, False, types=_REFUSALS),
-    Row(frozenset({429}), SkipReason.RATE_LIMITED, True),
-    Row(frozenset({*range(500, 600)}), SkipReason.UNAVAILABLE, False),
+    Row(frozenset({401, 403}), SkipReason.UNSUPPORTED, says(r"oauth\b.*\bnot (?:currently )?supported")),
+    Row(frozenset({403}), SkipReason.REVOKED, says(r"oauth.*revoked|revoked.*oauth"), _REFUSALS),
+    Row(frozenset({401}), SkipReason.EXPIRED, says(r"\bexpired\b")),
+    Row(frozenset({401}), SkipReason.REVOKED),
+    Row(frozenset({400, 403}), SkipReason.PLAN_SUSPENDED, _DISABLED),
+    Row(frozenset({400}), SkipReason.QUOTA_EXHAUSTED, _NO_CREDIT),
+    Row(frozenset({403}), SkipReason.QUOTA_EXHAUSTED, _QUOTA, _REFUSALS | {"billing_error", "rate_limit_error"}),
+    Row(frozenset({429}), SkipReason.QUOTA_EXHAUSTED, _QUOTA),
+    Row(frozenset({402}), SkipReason.QUOTA_EXHAUSTED),
+    Row(frozenset({403}), SkipReason.UNSUPPORTED, types=_REFUSALS),
+    Row(frozenset({429}), SkipReason.RATE_LIMITED),
+    *SERVER_FAILURES,
 )
 """The first row that fits decides. Without one the answer passes through, byte for byte."""
 

@@ -48,6 +48,7 @@ def entry_of(path: str, version: int, data: Mapping[str, Any]) -> Entry:
         version,
         access.expires_at,
         _named(access.account_id, path, version),
+        grant=access.grant_id,
     )
     return Entry(held, access.grant_id)
 
@@ -101,6 +102,7 @@ def load(content: bytes) -> Entry:
             version=int(kept["version"]),
             expires_at=datetime.fromisoformat(expires) if expires is not None else None,
             account_id=kept.get("account_id"),
+            grant=kept["grant_id"],
         )
         return Entry(held, kept["grant_id"])
     except (ValueError, KeyError, TypeError):

@@ -5,6 +5,7 @@ The broker only names a version: the token itself is read from Vault. Whatever k
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from enum import StrEnum
@@ -13,6 +14,7 @@ from typing import Final
 
 import aiohttp
 
+from headgate_api.reasons import SkipReason
 from headgate_api.redaction import Redactor
 from headgate_api.refresh import REFRESH_PATH, RefreshAnswer, RefreshRequest
 from headgate_proxy.report.broker import Broker, Untrusted, broker_token
@@ -32,6 +34,8 @@ class RefreshOutcome(StrEnum):
     """Vault holds a newer version."""
     REFUSED = "Refused"
     """Asking again is of no use before somebody mends something: the account's conditions say what."""
+    REAUTHENTICATION_REQUIRED = "ReauthenticationRequired"
+    """The refresh token is spent, reused or revoked: the account's owner must sign in again."""
     LATER = "Later"
     """Not now: under way, backing off, or this operator does not lead."""
     TIMED_OUT = "TimedOut"
@@ -129,6 +133,8 @@ class Refreshing:
                     "problem": self._redactor.redact(body[:500].decode(errors="replace")),
                 },
             )
+            if answer.status == 409 and _reason(body) == SkipReason.REAUTHENTICATION_REQUIRED:
+                return RefreshOutcome.REAUTHENTICATION_REQUIRED
             final = 400 <= answer.status < 500 and answer.status not in (408, 429)
             return RefreshOutcome.REFUSED if final else RefreshOutcome.LATER
 
@@ -138,6 +144,14 @@ class Refreshing:
             "the broker could not be asked for a refresh", extra={"path": path, "reason": outcome, "problem": problem}
         )
         return outcome
+
+
+def _reason(body: bytes) -> object:
+    """Return the reason that the broker's error names."""
+    try:
+        return json.loads(body)["error"]["reason"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 class NoRefreshes:

@@ -5,11 +5,12 @@ Everything here happens before the client has seen anything; after its first byt
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 
 from headgate_api.clock import Clock
+from headgate_api.decisions import DECISIONS, Ending
 from headgate_api.reasons import AuthMode, SkipReason
 from headgate_api.snapshot import CredentialPointer
 from headgate_proxy.callers.caller import Caller
@@ -17,14 +18,16 @@ from headgate_proxy.credentials.refreshing import DEADLINE_SECONDS, RefreshOutco
 from headgate_proxy.edge.drain import Drain
 from headgate_proxy.edge.ports import Credentials, Refreshes, RequestTrace
 from headgate_proxy.edge.presenting import Presenting
+from headgate_proxy.edge.situating import Situating
 from headgate_proxy.identity.requests import Reversal, Unsuitable
 from headgate_proxy.identity.responses import Reverser, reverser
 from headgate_proxy.identity.undoing import Irreversible
 from headgate_proxy.protocols.failures import HEAD_BYTES
 from headgate_proxy.refusal import ErrorType, Refusal
 from headgate_proxy.routing.provider import Provider
-from headgate_proxy.selection.explain import why_not
-from headgate_proxy.selection.select import Candidate, Situation, select
+from headgate_proxy.selection.explain import for_people, why_not
+from headgate_proxy.selection.limits import Told
+from headgate_proxy.selection.select import Candidate, select
 from headgate_proxy.selection.states import Exhausted, Failure, Fallback, Selection
 from headgate_proxy.selection.verdicts import Verdicts
 from headgate_proxy.tracks.wire import Notes
@@ -35,7 +38,6 @@ from headgate_proxy.upstream.sessions import Sessions
 _OURS = frozenset({401, 403})
 """Refusals of the gate's own credential: a client that saw one would ask its user to log in (S4.4)."""
 _AUTH_FAILURES = frozenset({401, 403, 429})
-_LASTING = frozenset({SkipReason.REVOKED, SkipReason.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,14 @@ class Attempts:
     _announced: Fallback | None = None
     _auth_failed: bool = False
     _presenting: Presenting = field(init=False)
+    _situating: Situating = field(init=False)
     _unsuited: dict[AuthMode, str] = field(default_factory=dict)
+    _heard: Told | None = None
+    _spent: bool = False
 
     def __post_init__(self) -> None:
         self._presenting = Presenting(self.call)
+        self._situating = Situating(self.call, self.caller)
 
     @property
     def notes(self) -> Notes:
@@ -104,7 +110,7 @@ class Attempts:
             try:
                 answered, failure = await self._attempt(decision)
             except UpstreamError as error:
-                last, failure = error, Failure(SkipReason.UNAVAILABLE, None)
+                last, failure = error, Failure(SkipReason.UNREACHABLE, None)
             else:
                 if failure is None:
                     return self._redirected(answered)
@@ -136,7 +142,7 @@ class Attempts:
 
     def _decision(self) -> Selection | Exhausted:
         around = self.around
-        situation = Situation(around.credentials.get, around.verdicts.against, around.clock.now(), self._unfit)
+        situation = self._situating.now(around.credentials, around.verdicts, around.clock.now(), self._unfit)
         return select(self.call.provider, self.caller, situation, self._failed)
 
     @property
@@ -149,22 +155,31 @@ class Attempts:
             limit = around.drain.limit(self.call.provider.spec.timeouts.first_byte_seconds)
             dressed = self._presenting.of(selection.mode)
             prepared = prepare(self.call, selection, dressed, trace.traceparent)
+            sent_at = around.clock.now()
             response = await send(around.sessions, self.call, prepared, sampled=trace.sampled, limit=limit)
         head, undo = b"", None
         if response.status < 400:
             undo = _undoing(response, dressed.reversal)
-            around.verdicts.succeeded(selection.held)
+            around.verdicts.succeeded(selection.held, sent_at, self._told(selection, response))
         else:
             head = await self._read_head(response)
             failure = self.call.dialect.classify(response.status, head, response.headers, around.clock.now())
             head = masked(head, selection.held.secret)
-            refused = failure is not None and (response.status in _OURS or failure.reason in _LASTING)
+            refused = failure is not None and _about_ours(response.status, failure)
             self._auth_failed |= refused or response.status in _AUTH_FAILURES
             if failure is not None:
+                self._heard = self._told(selection, response)
                 return Answered(selection, response, head, refused), failure
         if selection.fallback is None:
             around.verdicts.went(self.call.provider, selection.mode, None)
         return Answered(selection, response, head, reverser=undo), None
+
+    def _told(self, selection: Selection, response: aiohttp.ClientResponse) -> Told | None:
+        """Return what an answer says of a plan's limits; an API key has no other to choose from, and so costs no reading."""
+        if selection.mode is not AuthMode.SUBSCRIPTION:
+            return None
+        windows = self.call.dialect.windows(response.headers, self.around.clock.now())
+        return Told(windows) if windows else None
 
     async def _read_head(self, response: aiohttp.ClientResponse) -> bytes:
         head = bytearray()
@@ -186,14 +201,17 @@ class Attempts:
         """
         self.trace.failed(selection, failure)
         candidate = (selection.mode, selection.account)
-        renewed = False
+        renewed, told = False, self._heard
+        self._heard, self._spent = None, False
         try:
-            if failure.reason in _LASTING and candidate not in self._renewed:
+            if DECISIONS[failure.reason].renew and candidate not in self._renewed:
                 self._renewed.add(candidate)
                 renewed = await self._renew(selection)
         finally:
+            if self._spent:
+                failure = replace(failure, reason=SkipReason.REAUTHENTICATION_REQUIRED)
             if not renewed:
-                self.around.verdicts.failed(selection.held, failure)
+                self.around.verdicts.failed(selection.held, failure, told)
                 self._failed[candidate] = failure.reason
 
     async def _renew(self, selection: Selection) -> bool:
@@ -215,6 +233,7 @@ class Attempts:
                 outcome = await self.around.refreshes.ask(selection.held.path, selection.held.version)
         except TimeoutError:
             outcome = RefreshOutcome.TIMED_OUT
+        self._spent = outcome is RefreshOutcome.REAUTHENTICATION_REQUIRED
         self.trace.refresh_asked(selection, outcome)
 
     def _pointer(self, selection: Selection) -> tuple[CredentialPointer | None, bool]:
@@ -252,7 +271,7 @@ class Attempts:
                 400, ErrorType.INVALID_REQUEST, f"{who} cannot take this request: {unfit}. {why}", retry=False
             )
         if last is None:
-            return Refusal(503, ErrorType.API, f"{who} has no usable credential. {why}")
+            return Refusal(503, ErrorType.API, f"{who} has no usable credential. {why}", retry=not for_people(decision))
         message = f"{who} refused the gate's own credential ({last.response.status}). {why}"
         return Refusal(502, ErrorType.API, message, retry=False)
 
@@ -273,6 +292,11 @@ def _objections(decision: Exhausted, problems: Mapping[AuthMode, str]) -> str:
     """Return what keeps the request from modes that would have taken another one."""
     modes = dict.fromkeys(s.mode for s in decision.skipped if s.reason is SkipReason.REQUEST_UNSUPPORTED)
     return "; ".join(problems[mode] for mode in modes)
+
+
+def _about_ours(status: int, failure: Failure) -> bool:
+    """Tell whether an answer refuses the gate's own credential, so that it must not pass for the caller's."""
+    return status in _OURS or DECISIONS[failure.reason].ending is Ending.REFUSED
 
 
 def _discard(last: Answered | UpstreamError | None) -> None:

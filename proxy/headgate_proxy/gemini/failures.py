@@ -12,7 +12,7 @@ import msgspec
 
 from headgate_api.reasons import SkipReason
 from headgate_proxy.gemini.limits import reset_of
-from headgate_proxy.protocols.failures import Row, judge, says
+from headgate_proxy.protocols.failures import SERVER_FAILURES, Row, judge, says
 from headgate_proxy.selection.states import Failure
 
 _DAILY: Final = "quota-of-a-day"
@@ -26,20 +26,20 @@ _NOT_ENTITLED: Final = says(
 )
 
 TABLE: Final = (
-    Row(frozenset({400}), SkipReason.EXPIRED, True, says(r"\AAPI key expired"), _BAD_KEY),
-    Row(frozenset({400}), SkipReason.REVOKED, True, types=_BAD_KEY),
-    Row(frozenset({401}), SkipReason.EXPIRED, True, types=frozenset({"ACCESS_TOKEN_EXPIRED"})),
-    Row(frozenset({401}), SkipReason.EXPIRED, True, says(r"\bexpired\b")),
-    Row(frozenset({401}), SkipReason.REVOKED, True),
-    Row(frozenset({403}), SkipReason.REVOKED, True, types=_SUSPENDED),
-    Row(frozenset({403}), SkipReason.REVOKED, True, says(r"\AYour API key was reported as leaked")),
-    Row(frozenset({403}), SkipReason.QUOTA_EXHAUSTED, True, types=_UNPAID),
-    Row(frozenset({403}), SkipReason.UNSUPPORTED, False, types=frozenset({"reason"})),
-    Row(frozenset({403}), SkipReason.UNSUPPORTED, False, _NOT_ENTITLED),
-    Row(frozenset({429}), SkipReason.QUOTA_EXHAUSTED, True, types=frozenset({_DAILY})),
-    Row(frozenset({429}), SkipReason.QUOTA_EXHAUSTED, True, says(r"credits are depleted|spending cap")),
-    Row(frozenset({429}), SkipReason.RATE_LIMITED, True),
-    Row(frozenset({*range(500, 600)}), SkipReason.UNAVAILABLE, False),
+    Row(frozenset({400}), SkipReason.EXPIRED, says(r"\AAPI key expired"), _BAD_KEY),
+    Row(frozenset({400}), SkipReason.REVOKED, types=_BAD_KEY),
+    Row(frozenset({401}), SkipReason.EXPIRED, types=frozenset({"ACCESS_TOKEN_EXPIRED"})),
+    Row(frozenset({401}), SkipReason.EXPIRED, says(r"\bexpired\b")),
+    Row(frozenset({401}), SkipReason.REVOKED),
+    Row(frozenset({403}), SkipReason.PLAN_SUSPENDED, types=_SUSPENDED),
+    Row(frozenset({403}), SkipReason.REVOKED, says(r"\AYour API key was reported as leaked")),
+    Row(frozenset({403}), SkipReason.QUOTA_EXHAUSTED, types=_UNPAID),
+    Row(frozenset({403}), SkipReason.UNSUPPORTED, types=frozenset({"reason"})),
+    Row(frozenset({403}), SkipReason.UNSUPPORTED, _NOT_ENTITLED),
+    Row(frozenset({429}), SkipReason.QUOTA_EXHAUSTED, types=frozenset({_DAILY})),
+    Row(frozenset({429}), SkipReason.QUOTA_EXHAUSTED, says(r"credits are depleted|spending cap")),
+    Row(frozenset({429}), SkipReason.RATE_LIMITED),
+    *SERVER_FAILURES,
 )
 """The first row that fits decides. Without one the answer passes through, byte for byte: a 403 about a file, or a cached
 content, that belongs to another key is the client's own affair."""

@@ -13,6 +13,7 @@ from headgate_proxy.openai import chat, responses
 from headgate_proxy.openai.errors import envelope, last_chunk, last_event
 from headgate_proxy.openai.failures import classify
 from headgate_proxy.openai.models import model_info, model_list
+from headgate_proxy.openai.windows import windows
 from headgate_proxy.protocols.bodies import replace_model
 from headgate_proxy.protocols.dialect import Dialect
 from headgate_proxy.protocols.heads import read_head
@@ -48,6 +49,7 @@ CHAT: Final = Dialect(
     read_head=read_head,
     replace_model=replace_model,
     classify=classify,
+    windows=windows,
     reader_for=chat.reader_for,
     envelope=envelope,
     last_event=last_chunk,

@@ -12,7 +12,7 @@ import msgspec
 
 from headgate_api.reasons import SkipReason
 from headgate_proxy.openai.limits import reset_of
-from headgate_proxy.protocols.failures import Row, judge, says
+from headgate_proxy.protocols.failures import SERVER_FAILURES, Row, judge, says
 from headgate_proxy.selection.states import Failure
 
 _USED_UP: Final = frozenset(
@@ -35,19 +35,20 @@ _UNFIT: Final = says(
 """What it does not take, where the API would: the next mode may."""
 
 TABLE: Final = (
-    Row(frozenset({401}), SkipReason.UNSUPPORTED, False, types=_MISCONFIGURED),
-    Row(frozenset({401}), SkipReason.UNSUPPORTED, False, says(r"insufficient permissions|missing scopes")),
-    Row(frozenset({401}), SkipReason.EXPIRED, True, types=frozenset({"token_expired"})),
-    Row(frozenset({401}), SkipReason.EXPIRED, True, says(r"\bexpired\b")),
-    Row(frozenset({401}), SkipReason.REVOKED, True),
-    Row(frozenset({403}), SkipReason.REVOKED, True, types=frozenset({"token_invalidated", "token_revoked"})),
-    Row(frozenset({400, 403, 404, 429}), SkipReason.QUOTA_EXHAUSTED, True, types=_USED_UP),
-    Row(frozenset({400}), SkipReason.REQUEST_UNSUPPORTED, False, _UNFIT, frozenset({_DETAIL})),
-    Row(frozenset({429}), SkipReason.QUOTA_EXHAUSTED, True, _QUOTA),
-    Row(frozenset({402}), SkipReason.QUOTA_EXHAUSTED, True),
-    Row(frozenset({403}), SkipReason.UNSUPPORTED, False),
-    Row(frozenset({429}), SkipReason.RATE_LIMITED, True),
-    Row(frozenset({*range(500, 600)}), SkipReason.UNAVAILABLE, False),
+    Row(frozenset({401, 403}), SkipReason.PLAN_SUSPENDED, types=frozenset({"account_deactivated"})),
+    Row(frozenset({401}), SkipReason.UNSUPPORTED, types=_MISCONFIGURED),
+    Row(frozenset({401}), SkipReason.UNSUPPORTED, says(r"insufficient permissions|missing scopes")),
+    Row(frozenset({401}), SkipReason.EXPIRED, types=frozenset({"token_expired"})),
+    Row(frozenset({401}), SkipReason.EXPIRED, says(r"\bexpired\b")),
+    Row(frozenset({401}), SkipReason.REVOKED),
+    Row(frozenset({403}), SkipReason.REVOKED, types=frozenset({"token_invalidated", "token_revoked"})),
+    Row(frozenset({400, 403, 404, 429}), SkipReason.QUOTA_EXHAUSTED, types=_USED_UP),
+    Row(frozenset({400}), SkipReason.REQUEST_UNSUPPORTED, _UNFIT, frozenset({_DETAIL})),
+    Row(frozenset({429}), SkipReason.QUOTA_EXHAUSTED, _QUOTA),
+    Row(frozenset({402}), SkipReason.QUOTA_EXHAUSTED),
+    Row(frozenset({403}), SkipReason.UNSUPPORTED),
+    Row(frozenset({429}), SkipReason.RATE_LIMITED),
+    *SERVER_FAILURES,
 )
 """The first row that fits decides. Without one the answer passes through, byte for byte.
 

@@ -6,23 +6,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from headgate_api.decisions import at_limit
 from headgate_api.reasons import SkipReason
 from headgate_proxy.selection.states import Failure
 
 HEAD_BYTES: Final = 64 * 1024
 """How much of an error body is read to classify it."""
-_LIMITS: Final = frozenset({SkipReason.RATE_LIMITED, SkipReason.QUOTA_EXHAUSTED})
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind of failure: ``types`` and ``pattern`` None match everything; ``marks`` says that it is the credential's own."""
+    """One kind of failure: ``types`` and ``pattern`` None match everything. What follows of it: ``headgate_api.decisions``."""
 
     statuses: frozenset[int]
     reason: SkipReason
-    marks: bool
     pattern: re.Pattern[str] | None = None
     types: frozenset[str] | None = None
+
+
+SERVER_FAILURES: Final = (
+    Row(frozenset({503, 529}), SkipReason.OVERLOADED),
+    Row(frozenset({*range(500, 600)}), SkipReason.UNAVAILABLE),
+)
+"""The last rows of every protocol: they say nothing about a credential."""
 
 
 def says(pattern: str) -> re.Pattern[str]:
@@ -43,7 +49,6 @@ def judge(
             continue
         if row.pattern is not None and row.pattern.search(message) is None:
             continue
-        until = reset if row.reason in _LIMITS else None
-        marks = row.marks and (row.reason is not SkipReason.RATE_LIMITED or until is not None)
-        return Failure(row.reason, status, until, marks)
+        until = reset if at_limit(row.reason) else None
+        return Failure(row.reason, status, until)
     return None

@@ -3,10 +3,8 @@
 import math
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Final
 
-LONGEST: Final = timedelta(days=8)
-"""No window of a vendor is longer; whatever says more is not believed."""
+from headgate_api.limits import LONGEST
 
 
 def retry_after(value: str | None, now: datetime) -> datetime | None:

@@ -19,6 +19,7 @@ from headgate_api.report import (
     REPORT_INTERVAL_SECONDS,
     REPORT_PATH,
     ProxyReport,
+    ReportAnswer,
     RolloutObservation,
 )
 from headgate_proxy.backoff import Backoff
@@ -27,6 +28,7 @@ from headgate_runtime.logs import describe
 
 _DEADLINE: Final = aiohttp.ClientTimeout(total=5.0)
 _FIRST_RETRY_SECONDS: Final = 0.5
+_MOST_BYTES: Final = 512 * 1024
 _SETTLE_SECONDS: Final = 0.05
 """Changes come in bursts (a new snapshot and its credentials): they share a report."""
 
@@ -50,8 +52,13 @@ class Reporter:
         failed: Callable[[str], None],
         interval_seconds: float = REPORT_INTERVAL_SECONDS,
         counts_seconds: float = COUNTS_INTERVAL_SECONDS,
+        answered: Callable[[ProxyReport, ReportAnswer], None] = lambda _report, _answer: None,
     ) -> None:
-        """``report`` returns the present state; ``failed`` is called with a CamelCase reason (a metric)."""
+        """``report`` returns the present state; ``failed`` is called with a CamelCase reason (a metric).
+
+        ``answered`` is told what the broker answered to a report that it took.
+        """
+        self._answered = answered
         self._report = report
         self._broker = broker
         self._known: tuple[Broker, ssl.SSLContext] | None = None
@@ -121,6 +128,7 @@ class Reporter:
                 if answer.status >= 300:
                     text = (await answer.content.read(500)).decode(errors="replace")
                     raise ReportRefused(f"the broker answers {answer.status}: {text}")
+                told = await _told(answer)
         except (
             ReportRefused,
             Untrusted,
@@ -134,6 +142,8 @@ class Reporter:
             _log.info("reports reach the broker again")
         self._problem = None
         self._counted = report.rollouts
+        if told is not None:
+            self._answered(report, told)
         return True
 
     def _context(self, broker: Broker) -> ssl.SSLContext:
@@ -149,6 +159,18 @@ class Reporter:
         if self._problem is None or self._problem.partition(":")[0] != reason:
             _log.warning("reports do not reach the broker", extra={"reason": reason, "problem": problem})
         self._problem = problem
+
+
+async def _told(answer: aiohttp.ClientResponse) -> ReportAnswer | None:
+    """Return what an answer tells, or None where it has no body. Raises ValueError for anything else."""
+    if answer.status != 200:
+        return None
+    content = await answer.content.read(_MOST_BYTES + 1)
+    while (piece := await answer.content.read(_MOST_BYTES + 1)) and len(content) <= _MOST_BYTES:
+        content += piece
+    if len(content) > _MOST_BYTES:
+        raise ReportRefused(f"the broker's answer is longer than {_MOST_BYTES} bytes")
+    return ReportAnswer.model_validate_json(content)
 
 
 def _reason(error: Exception) -> str:

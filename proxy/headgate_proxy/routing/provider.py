@@ -1,7 +1,9 @@
 """A provider as requests meet it: everything that does not depend on the request, worked out once per snapshot."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from urllib.parse import urlsplit
 
 from headgate_api.origins import is_plain_http, is_private_host, origin_of
@@ -18,7 +20,7 @@ from headgate_proxy.protocols.registry import DIALECTS
 class Account:
     """A subscription account that belongs to a provider; ``subjects`` None means that every caller may use it.
 
-    ``refreshable``: the control plane can renew its token.
+    ``refreshable``: the control plane can renew its token. ``seed``: 64 bits of the name's hash, which spread sessions.
     """
 
     name: str
@@ -27,6 +29,28 @@ class Account:
     suspended: bool
     refreshable: bool
     access: CredentialPointer | None
+    priority: int = 0
+    seed: int = 0
+
+
+Subject = tuple[str, str]
+"""Namespace and name of a ServiceAccount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """The accounts of one priority that a subject may use, by name; ``ring`` has them by their seeds."""
+
+    accounts: tuple[Account, ...]
+    ring: tuple[Account, ...]
+    seeds: tuple[int, ...]
+
+    @classmethod
+    def of(cls, accounts: Iterable[Account]) -> "Rank":
+        """Return a rank of these accounts."""
+        found = tuple(accounts)
+        ring = tuple(sorted(found, key=lambda account: account.seed))
+        return cls(found, ring, tuple(account.seed for account in ring))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +89,12 @@ class Provider:
     serves: Mapping[AuthMode, frozenset[Operation]]
     answers: frozenset[str]
     forbidden: str | None
+    _mine: Mapping[Subject | None, tuple[Rank, ...]] = field(default_factory=dict)
+    """The accounts that each subject may use; None: those that everybody may."""
+
+    def ranks_of(self, namespace: str, service_account: str) -> tuple[Rank, ...]:
+        """Return the accounts that a caller may use, by priority."""
+        return self._mine.get((namespace, service_account)) or self._mine.get(None, ())
 
     def at(self, mode: AuthMode) -> Upstream:
         """Return where requests of a mode go; no credential of another mode is ever sent there."""
@@ -109,6 +139,7 @@ def compile_provider(
         plan, no = _upstream(spec.plan_endpoint, "auth.subscription.endpoint", allowances)
         forbidden = forbidden or no
     serves = _serves(spec)
+    belonging = _accounts_of(entry, spec, accounts)
     return Provider(
         namespace=entry.namespace,
         name=entry.name,
@@ -116,14 +147,27 @@ def compile_provider(
         spec=spec,
         api_key=form.api_key,
         federated=form.workload_identity,
-        accounts=_accounts_of(entry, spec, accounts),
+        accounts=belonging,
         upstream=upstream,
         plan=plan,
         identity=identity_of(spec.auth.subscription),
         serves=serves,
         answers=frozenset({spec.protocol}).union(*serves.values()),
         forbidden=forbidden,
+        _mine=_by_subject(belonging),
     )
+
+
+def _by_subject(accounts: tuple[Account, ...]) -> Mapping[Subject | None, tuple[Rank, ...]]:
+    subjects: set[Subject | None] = {None, *(s for account in accounts for s in account.subjects or ())}
+    owned: dict[Subject | None, list[Account]] = {subject: [] for subject in subjects}
+    for account in accounts:
+        for subject in subjects if account.subjects is None else account.subjects:
+            owned[subject].append(account)
+    return {
+        subject: tuple(Rank.of(rank) for _, rank in groupby(mine, key=lambda account: account.priority))
+        for subject, mine in owned.items()
+    }
 
 
 def _serves(spec: LLMProviderSpec) -> Mapping[AuthMode, frozenset[Operation]]:
@@ -176,6 +220,10 @@ def _accounts_of(
             suspended=form.spec.suspend,
             refreshable=form.spec.oauth is not None,
             access=form.access,
+            priority=form.spec.priority,
+            seed=int.from_bytes(
+                hashlib.blake2b(f"{account.namespace}/{account.name}".encode(), digest_size=8).digest()
+            ),
         )
         found.append((-form.spec.priority, account.name, compiled))
     return tuple(compiled for _, _, compiled in sorted(found, key=lambda item: item[:2]))

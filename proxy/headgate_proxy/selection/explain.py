@@ -1,25 +1,9 @@
 """The same reasons in words: for the fallback header, and for the error a caller reads when no mode is left."""
 
-from headgate_api.reasons import NOT_CONFIGURED, AuthMode, SkipReason
+from headgate_api.clock import rfc3339
+from headgate_api.decisions import DECISIONS, configured
+from headgate_api.reasons import AuthMode, SkipReason
 from headgate_proxy.selection.states import Exhausted, Selection, Skipped
-
-_MENDS = {
-    SkipReason.EXPIRED: "its credential has expired; import or sign in anew",
-    SkipReason.REVOKED: "the vendor refuses its credential; import a new one",
-    SkipReason.RATE_LIMITED: "it is at the vendor's rate limit",
-    SkipReason.QUOTA_EXHAUSTED: "its quota is used up",
-    SkipReason.UNAVAILABLE: "the upstream did not answer as it should",
-    SkipReason.UNSUPPORTED: "the vendor does not accept this kind of credential here; check endpoint and mode",
-    SkipReason.REQUEST_UNSUPPORTED: "it cannot take this request as it is",
-    SkipReason.MISSING: "its credential is not in Vault, or could not be read yet; see the object's conditions",
-    SkipReason.ORIGIN_NOT_BOUND: "its credential is not bound to the endpoint's origin; see condition CredentialsReady",
-    SkipReason.SUSPENDED: "a person suspended it (spec.suspend)",
-    SkipReason.NO_ACCOUNT: "no SubscriptionAccount belongs to the provider",
-    SkipReason.NOT_ACKNOWLEDGED: "nobody has acknowledged its use yet (spec.acknowledgement)",
-    SkipReason.IDENTITY_NOT_ACKNOWLEDGED: "nobody has acknowledged its identity profile as the text now reads "
-    "(spec.auth.subscription.acknowledgement)",
-    SkipReason.NOT_OWNER: "it is another's (spec.owner.subjects)",
-}
 
 _FEDERATED = {
     SkipReason.EXPIRED: "its token has expired and could not be renewed; see the provider's condition CredentialsReady",
@@ -33,11 +17,7 @@ def fallback_header(selection: Selection) -> str | None:
     """Return the reasons, in order, for which a request does not go by its first mode; None when it does."""
     if selection.fallback is None:
         return None
-    reasons = (
-        skip.reason
-        for skip in selection.skipped
-        if skip.mode is not selection.mode and skip.reason not in NOT_CONFIGURED
-    )
+    reasons = (skip.reason for skip in selection.skipped if skip.mode is not selection.mode and configured(skip.reason))
     return ", ".join(dict.fromkeys(reasons))
 
 
@@ -50,8 +30,14 @@ def why_not(exhausted: Exhausted) -> str:
     return "; ".join(parts) or "it has no auth mode"
 
 
+def for_people(exhausted: Exhausted) -> bool:
+    """Tell whether nothing but a person's act lets such a request succeed: then a client need not try again."""
+    return all(DECISIONS[skip.reason].person for skip in exhausted.skipped)
+
+
 def _sentence(skip: Skipped) -> str:
     shown = skip.account if skip.reason is not SkipReason.NOT_OWNER else None
     who = skip.mode if shown is None else f"{skip.mode}/{shown}"
     federated = _FEDERATED.get(skip.reason) if skip.mode is AuthMode.WORKLOAD_IDENTITY else None
-    return f"{who}: {skip.reason} ({federated or _MENDS[skip.reason]})"
+    until = "" if skip.until is None else f" until {rfc3339(skip.until)}"
+    return f"{who}: {skip.reason} ({federated or DECISIONS[skip.reason].mend}{until})"

@@ -1,7 +1,7 @@
 """What upstreams have said of the credentials used, and which fallbacks are in force: the memory between requests.
 
-A refusal stays with the version of the credential that met it; a limit stays until it resets. Nothing here waits or
-does I/O: the proxy's reporter reads it, and is told through ``on_change`` when there is something new.
+A refusal stays with the version of the credential that met it; limits are the account's (``limits``). Nothing here waits
+or does I/O: the proxy's reporter reads it, and is told through ``on_change`` when there is something new.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,20 +10,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from headgate_api.clock import Clock
+from headgate_api.decisions import DECISIONS, Memory
 from headgate_api.reasons import AuthMode, SkipReason
 from headgate_api.report import CredentialObservation, FallbackObservation
 from headgate_proxy.routing.provider import Provider
 from headgate_proxy.routing.routing import Routing
+from headgate_proxy.selection.limits import Limits, Told
 from headgate_proxy.selection.states import Failure, Fallback, Held
 
-RECHECK: Final = timedelta(minutes=5)
-"""A refused credential is tried again after this long: vendors have refused valid keys during their own outages."""
-FORGET_LIMIT: Final = timedelta(seconds=60)
-"""How long a used-up quota counts when the vendor says no time of reset."""
 FORGET_FALLBACK: Final = timedelta(minutes=1)
 """How long a fallback counts as active after the last request that met it, when no verdict stands behind it."""
-LIMITS: Final = frozenset({SkipReason.RATE_LIMITED, SkipReason.QUOTA_EXHAUSTED})
-_LASTING: Final = frozenset({SkipReason.REVOKED, SkipReason.EXPIRED})
 
 Record = tuple[str, int]
 """Path and version of a credential."""
@@ -36,7 +32,6 @@ class Verdict:
     reason: SkipReason
     until: datetime
     at: datetime
-    reset: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +43,12 @@ class _Active:
 class Verdicts:
     """One proxy's verdicts by credential path and version, and its active fallbacks."""
 
-    def __init__(self, clock: Clock, on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, clock: Clock, on_change: Callable[[], None] = lambda: None, limits: Limits | None = None
+    ) -> None:
         self._clock = clock
         self._on_change = on_change
+        self.limits = limits or Limits(clock, on_change)
         self._against: dict[Record, Verdict] = {}
         self._accepted: dict[Record, CredentialObservation] = {}
         self._pointed: frozenset[Record] = frozenset()
@@ -63,23 +61,26 @@ class Verdicts:
         verdict = self._against.get((held.path, held.version))
         return None if verdict is None or verdict.until <= self._clock.now() else verdict
 
-    def failed(self, held: Held, failure: Failure) -> None:
-        """Remember a failure that is the credential's own (``failure.marks``); others are of that attempt only."""
-        if not failure.marks:
+    def failed(self, held: Held, failure: Failure, told: Told | None = None) -> None:
+        """Remember a failure for as long as its row says. ``told``: what the answer's headers say of limits."""
+        row, now = DECISIONS[failure.reason], self._clock.now()
+        if row.memory is Memory.RESET:
+            until = failure.until or (now + row.lasts if row.lasts is not None else None)
+            self.limits.refused(held.scope, failure.reason, until, told)
+        if row.memory is not Memory.VERSION or row.lasts is None:
             return
         record = (held.path, held.version)
         if not self._supersede(record):
             return  # a slow answer about a version that has been replaced meanwhile
-        now = self._clock.now()
         before = self._against.get(record)
-        until = now + RECHECK if failure.reason in _LASTING else failure.until or now + FORGET_LIMIT
-        self._against[record] = Verdict(failure.reason, until, now, failure.until)
+        self._against[record] = Verdict(failure.reason, now + row.lasts, now)
         self._accepted.pop(record, None)
         if before is None or before.reason != failure.reason:
             self._on_change()
 
-    def succeeded(self, held: Held) -> None:
-        """Remember that the upstream accepted this version of a credential."""
+    def succeeded(self, held: Held, sent_at: datetime | None = None, told: Told | None = None) -> None:
+        """Remember that the upstream accepted this version of a credential, for a request sent at ``sent_at`` (None: now)."""
+        self._within(held, sent_at, told)
         record = (held.path, held.version)
         if record in self._accepted or not self._supersede(record):
             return
@@ -88,6 +89,13 @@ class Verdicts:
             path=held.path, version=held.version, valid=True, at=self._clock.now()
         )
         self._on_change()
+
+    def _within(self, held: Held, sent_at: datetime | None, told: Told | None) -> None:
+        sent_at = sent_at or self._clock.now()
+        if told is not None:
+            self.limits.told(held.scope, told, sent_at)
+        else:
+            self.limits.accepted(held.scope, sent_at)
 
     def _supersede(self, record: Record) -> bool:
         """Forget older versions than this that nothing points to; False when it is itself such a version."""
@@ -122,7 +130,7 @@ class Verdicts:
         same = before is not None and before.observation.model_copy(update={"at": now}) == seen
         if before is not None and same:
             seen = before.observation
-        self._fallbacks[key] = _Active(seen, now + (RECHECK if fallback.reason in _LASTING else FORGET_FALLBACK))
+        self._fallbacks[key] = _Active(seen, now + (DECISIONS[fallback.reason].lasts or FORGET_FALLBACK))
         if not same:
             self._on_change()
 
@@ -134,7 +142,8 @@ class Verdicts:
             oldest[path] = min(version, oldest.get(path, version))
         self._against = {r: verdict for r, verdict in self._against.items() if self._wanted(r, oldest)}
         self._accepted = {r: seen for r, seen in self._accepted.items() if self._wanted(r, oldest)}
-        against = {path for path, _ in self._against}
+        self.limits.retain(path for path, _ in self._pointed)
+        against = {path for path, _ in self._against} | self.limits.in_force_now().keys()
         doubted = {label for label, p in routing.providers.items() if any(c.path in against for c in p.pointers)}
         kept = {key: active for key, active in self._fallbacks.items() if key[0] in doubted}
         changed = kept.keys() != self._fallbacks.keys()
@@ -148,14 +157,10 @@ class Verdicts:
         return record in self._pointed or (path in oldest and version > oldest[path])
 
     def observations(self) -> tuple[CredentialObservation, ...]:
-        """Return the last word on every credential used, for the report; a limit that has reset is left out."""
-        now = self._clock.now()
+        """Return the last word on every credential used, for the report."""
         against = tuple(
-            CredentialObservation(
-                path=path, version=version, valid=v.reason in LIMITS, reason=v.reason, until=v.reset, at=v.at
-            )
+            CredentialObservation(path=path, version=version, valid=False, reason=v.reason, at=v.at)
             for (path, version), v in self._against.items()
-            if v.reason not in LIMITS or v.until > now
         )
         return (*against, *self._accepted.values())
 

@@ -7,15 +7,17 @@ from prometheus_client.registry import Collector
 
 from headgate_proxy.config.live import LiveConfig
 from headgate_proxy.credentials.store import CredentialStore
+from headgate_proxy.selection.limits import Limits
 from headgate_proxy.telemetry.metrics import PREFIX
 
 
 class StateCollector(Collector):
-    """Snapshot and credentials as gauges: registered in the proxy's registry, scraped on the event loop."""
+    """Snapshot, credentials and limits as gauges: registered in the proxy's registry, scraped on the event loop."""
 
-    def __init__(self, live: LiveConfig, credentials: CredentialStore) -> None:
+    def __init__(self, live: LiveConfig, credentials: CredentialStore, limits: Limits | None = None) -> None:
         self._live = live
         self._credentials = credentials
+        self._limits = limits
 
     def describe(self) -> list[Metric]:
         """Return nothing: the registry then does not scrape at registration."""
@@ -47,6 +49,14 @@ class StateCollector(Collector):
         for pointer, problem in self._credentials.missing.items():
             missing.add_metric([pointer.path, str(pointer.version), problem.partition(":")[0]], 1)
         yield missing
+        resets = GaugeMetricFamily(
+            PREFIX + "limit_reset_timestamp_seconds",
+            "When the limit that a credential's account is at resets; absent while it is at none.",
+            labels=["path", "reason"],
+        )
+        for path, limit in self._limits.in_force_now().items() if self._limits is not None else ():
+            resets.add_metric([path, limit.reason.value], limit.until.timestamp())
+        yield resets
 
     def _rollouts(self) -> Iterator[Metric]:
         weights = GaugeMetricFamily(

@@ -16,12 +16,14 @@ from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.redaction import Redactor
 from headgate_api.report import CredentialObservation, FallbackObservation
 from headgate_api.resources.base import Observation
+from headgate_api.resources.limits import LimitObservation
 from headgate_api.snapshot import AccountEntry, ProviderEntry
 from headgate_operator.account.reconciler import AccountReconciler
 from headgate_operator.credentials.executor import Executor
 from headgate_operator.credentials.metrics import CredentialMetrics
 from headgate_operator.credentials.store import KeyValue, Store
 from headgate_operator.engine.keys import Key
+from headgate_operator.limits.known import KnownLimits
 from headgate_operator.provider.reconciler import ProviderReconciler
 from headgate_operator.revisions.guards import Guards
 from headgate_operator.revisions.held import Held
@@ -201,6 +203,7 @@ class Told:
     events: list[tuple[str, str, str]] = field(default_factory=list)
     active: list[FallbackObservation] = field(default_factory=list)
     verdicts: dict[tuple[str, int], CredentialObservation] = field(default_factory=dict)
+    known: KnownLimits | None = None
 
     async def emit(self, regarding: Any, type_: str, reason: str, action: str, message: str) -> None:
         self.events.append((type_, reason, message))
@@ -213,6 +216,13 @@ class Told:
 
     def verdict(self, path: str, version: int) -> CredentialObservation | None:
         return self.verdicts.get((path, version))
+
+    def limits(self, path: str, grant: str) -> LimitObservation | None:
+        return self.known.of(path, grant) if self.known is not None else None
+
+    def remember(self, seen: LimitObservation) -> None:
+        if self.known is not None:
+            self.known.observe(seen)
 
 
 class World:

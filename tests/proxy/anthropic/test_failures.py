@@ -30,7 +30,7 @@ ROWS = [
     (429, "rate_limit_error", "You have reached your usage limit", SkipReason.QUOTA_EXHAUSTED, True),
     (429, "rate_limit_error", "Too many requests", SkipReason.RATE_LIMITED, False),
     (500, "api_error", "Internal server error", SkipReason.UNAVAILABLE, False),
-    (529, "overloaded_error", "Overloaded", SkipReason.UNAVAILABLE, False),
+    (529, "overloaded_error", "Overloaded", SkipReason.OVERLOADED, False),
 ]
 
 

@@ -146,6 +146,20 @@ async def test_an_answer_without_a_token_is_an_outcome_and_shows_no_credential(
     assert "pod-token" not in str([vars(record) for record in caplog.records])
 
 
+async def test_an_owner_who_has_to_sign_in_again_is_told_apart(pod: Pod) -> None:
+    pod.broker.status = 409
+    async with pod.broker.listening():
+        for body, outcome in (
+            (
+                {"error": {"reason": "ReauthenticationRequired", "message": "m"}},
+                RefreshOutcome.REAUTHENTICATION_REQUIRED,
+            ),
+            ({"error": "ReauthenticationRequired"}, RefreshOutcome.REFUSED),
+        ):
+            pod.broker.body = body
+            assert await pod.refreshing().ask(PATH, 7) is outcome
+
+
 async def test_a_version_that_is_not_newer_is_none(pod: Pod) -> None:
     pod.broker.version = 7
     async with pod.broker.listening():

@@ -48,10 +48,10 @@ ROWS = [
     (FaultKind.OAUTH_EXPIRED, "expired", "Expired"),
     (FaultKind.OAUTH_UNSUPPORTED, "unavailable", "Unsupported"),
     (FaultKind.RATE_LIMITED, "rateLimited", "RateLimited"),
-    (FaultKind.OVERLOADED, "unavailable", "Unavailable"),
+    (FaultKind.OVERLOADED, "unavailable", "Overloaded"),
     (FaultKind.SERVER_ERROR, "unavailable", "Unavailable"),
     (FaultKind.BAD_GATEWAY, "unavailable", "Unavailable"),
-    (FaultKind.CUT_BEFORE_HEADERS, "unavailable", "Unavailable"),
+    (FaultKind.CUT_BEFORE_HEADERS, "unavailable", "Unreachable"),
 ]
 
 
@@ -120,8 +120,9 @@ async def test_a_remembered_limit_is_not_run_into_again(gate: Any, body: Any) ->
     response, _ = await ask(gate, body)
     assert response.headers["x-headgate-fallback-reason"] == "RateLimited"
     assert sent_by(gate) == ["oauth", "api_key", "api_key"]
-    limited = next(o for o in gate.verdicts.observations() if "subscriptionaccounts" in o.path)
-    assert limited.until is not None
+    (limited,) = gate.verdicts.limits.news()
+    assert (limited.path, limited.reason) == ("team-a/subscriptionaccounts/max/access", SkipReason.RATE_LIMITED)
+    assert limited.limited_until is not None
 
 
 async def test_after_a_401_a_newer_version_is_used_once_in_the_same_mode(gate: Any, body: Any) -> None:

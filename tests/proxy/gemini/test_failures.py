@@ -33,7 +33,7 @@ ROWS = [
     (400, error("INVALID_ARGUMENT", "API key expired. Renew it.", reason("API_KEY_INVALID")), "EXPIRED", True),
     (401, error("UNAUTHENTICATED", "invalid credentials", reason("ACCESS_TOKEN_EXPIRED")), "EXPIRED", True),
     (401, error("UNAUTHENTICATED", "invalid", reason("ACCESS_TOKEN_TYPE_UNSUPPORTED")), "REVOKED", True),
-    (403, error("PERMISSION_DENIED", "Consumer suspended.", reason("CONSUMER_SUSPENDED")), "REVOKED", True),
+    (403, error("PERMISSION_DENIED", "Consumer suspended.", reason("CONSUMER_SUSPENDED")), "PLAN_SUSPENDED", True),
     (403, error("PERMISSION_DENIED", "Your API key was reported as leaked. Use another."), "REVOKED", True),
     (403, error("PERMISSION_DENIED", "billing", reason("BILLING_DISABLED")), "QUOTA_EXHAUSTED", True),
     (403, error("PERMISSION_DENIED", "scopes", reason("ACCESS_TOKEN_SCOPE_INSUFFICIENT")), "UNSUPPORTED", False),
@@ -42,7 +42,7 @@ ROWS = [
     (429, error("RESOURCE_EXHAUSTED", PLAN, *quota("RequestsPerMinute", "90s")), "RATE_LIMITED", True),
     (429, error("RESOURCE_EXHAUSTED", PLAN), "RATE_LIMITED", False),
     (429, error("RESOURCE_EXHAUSTED", "Your prepayment credits are depleted."), "QUOTA_EXHAUSTED", True),
-    (503, error("UNAVAILABLE", "The model is overloaded."), "UNAVAILABLE", False),
+    (503, error("UNAVAILABLE", "The model is overloaded."), "OVERLOADED", False),
     (500, error("INTERNAL", "x"), "UNAVAILABLE", False),
     (504, b"<html>", "UNAVAILABLE", False),
 ]
@@ -93,5 +93,5 @@ def test_resets_are_read_and_nonsense_is_not_believed(delay: str, headers: dict[
 def test_what_is_no_envelope_is_judged_by_its_status(body: bytes) -> None:
     failure = classify(503, body, CIMultiDict(), NOW)
     assert failure is not None
-    assert failure.reason is SkipReason.UNAVAILABLE
+    assert failure.reason is SkipReason.OVERLOADED
     assert classify(400, body, CIMultiDict(), NOW) is None

@@ -23,6 +23,7 @@ def detail(said: Any) -> bytes:
 
 
 ROWS = [
+    (401, error("Your account has been deactivated.", None, "account_deactivated"), "PLAN_SUSPENDED", True),
     (401, error("Incorrect API key provided: sk-***", "invalid_request_error", "invalid_api_key"), "REVOKED", True),
     (401, error("Provided authentication token is expired.", None, "token_expired"), "EXPIRED", True),
     (401, error("Your authentication token has been invalidated.", None, "token_invalidated"), "REVOKED", True),
@@ -54,7 +55,7 @@ ROWS = [
     (429, error("Rate limit reached for gpt-5", "requests", "rate_limit_exceeded"), "RATE_LIMITED", False),
     (429, error("High concurrency usage of this API", None, 1302), "RATE_LIMITED", False),
     (500, error("The server had an error", "server_error"), "UNAVAILABLE", False),
-    (503, error("Slow down", "server_error", "server_is_overloaded"), "UNAVAILABLE", False),
+    (503, error("Slow down", "server_error", "server_is_overloaded"), "OVERLOADED", False),
     (502, b"<html>", "UNAVAILABLE", False),
 ]
 
@@ -88,7 +89,7 @@ def test_the_clients_own_mistakes_are_none(status: int, body: bytes) -> None:
 def test_what_is_no_envelope_is_judged_by_its_status(body: bytes) -> None:
     failure = classify(503, body, CIMultiDict(), NOW)
     assert failure is not None
-    assert failure.reason is SkipReason.UNAVAILABLE
+    assert failure.reason is SkipReason.OVERLOADED
     assert classify(400, body, CIMultiDict(), NOW) is None
 
 

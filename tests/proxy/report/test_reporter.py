@@ -17,7 +17,7 @@ from aiohttp import web
 
 from headgate_api.clock import SystemClock
 from headgate_api.redaction import Redactor
-from headgate_api.report import REPORT_PATH, ProxyReport, RolloutObservation, TrackCounts
+from headgate_api.report import REPORT_PATH, ProxyReport, ReportAnswer, RolloutObservation, TrackCounts
 from headgate_operator.pki.issue import broker_names, issue, make_authority
 from headgate_proxy.report import broker as brokers
 from headgate_proxy.report.reporter import Reporter
@@ -33,6 +33,7 @@ class Broker:
     """A real HTTP server in the broker's place."""
 
     status: int = 204
+    answer: str | None = None
     reports: asyncio.Queue[tuple[str, ProxyReport]] = field(default_factory=asyncio.Queue)
     url: str = ""
     namespace: str = "headgate-system"
@@ -56,6 +57,8 @@ class Broker:
     async def _take(self, request: web.Request) -> web.Response:
         report = ProxyReport.model_validate_json(await request.read())
         await self.reports.put((request.headers["authorization"], report))
+        if self.answer is not None:
+            return web.Response(text=self.answer)
         text = f"echo of {request.headers['authorization']}" if self.status >= 300 else None
         return web.Response(status=self.status, text=text)
 
@@ -76,6 +79,7 @@ class Pod:
     trust_bundle: str | None = AUTHORITY.certificate
     failures: Counter[str] = field(default_factory=Counter)
     failed: asyncio.Event = field(default_factory=asyncio.Event)
+    answers: list[tuple[ProxyReport, ReportAnswer]] = field(default_factory=list)
 
     @asynccontextmanager
     async def reporting(self, interval: float = 60, counts: float = 60) -> AsyncIterator[Reporter]:
@@ -87,6 +91,7 @@ class Pod:
             failed=self._note,
             interval_seconds=interval,
             counts_seconds=counts,
+            answered=lambda report, answer: self.answers.append((report, answer)),
         )
         async with asyncio.TaskGroup() as group:
             task = group.create_task(reporter.run())
@@ -122,6 +127,19 @@ async def test_a_change_is_reported_at_once_with_the_token_of_now(pod: Pod) -> N
         bearer, report = await pod.broker.next()
         assert (bearer, report.revision) == ("Bearer pod-token-two", "two")
         assert reporter.problem is None
+
+
+async def test_what_the_broker_answers_is_handed_on_and_nonsense_is_a_failure(pod: Pod) -> None:
+    pod.broker.answer = '{"limitsCursor": "t:3", "limits": []}'
+    async with pod.broker.listening(), pod.reporting() as reporter:
+        await pod.broker.next()
+        pod.broker.answer = "<html>"
+        reporter.changed()
+        await pod.broker.next()
+        await pod.failed.wait()
+    ((report, answer),) = pod.answers
+    assert (report.revision, answer.limits_cursor) == ("one", "t:3")
+    assert pod.failures == {"BrokerUnavailable": 1}
 
 
 async def test_without_a_change_it_repeats_itself(pod: Pod) -> None:

@@ -14,14 +14,22 @@ ORIGIN = "https://api.example.com"
 
 
 def provider(
-    modes: list[str] | None = None, fallback: dict[str, str] | None = None, accounts: list[dict[str, Any]] | None = None
+    modes: list[str] | None = None,
+    fallback: dict[str, str] | None = None,
+    accounts: list[dict[str, Any]] | None = None,
+    strategy: str = "FillFirst",
 ) -> Provider:
     modes = modes or ["Subscription", "APIKey"]
     spec = {
         "protocol": "Anthropic",
         "endpoint": ORIGIN + "/base/",
         "models": [{"name": "m"}],
-        "auth": {"modes": modes, "fallback": fallback or {}, "apiKey": {} if "APIKey" in modes else None},
+        "auth": {
+            "modes": modes,
+            "fallback": fallback or {},
+            "apiKey": {} if "APIKey" in modes else None,
+            "subscription": {"strategy": strategy} if "Subscription" in modes else None,
+        },
     }
     form = ProviderForm.model_validate({"revision": "r", "spec": spec, "apiKey": {"path": "key", "version": 1}})
     entries = []

@@ -6,12 +6,14 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headgate_api.reasons import NOT_CONFIGURED, AuthMode, SkipReason, boundary_of
+from headgate_api.decisions import DECISIONS, at_limit, configured
+from headgate_api.limits import Limit
+from headgate_api.reasons import AuthMode, SkipReason
 from headgate_proxy.callers.caller import Caller
 from headgate_proxy.selection.explain import fallback_header, why_not
 from headgate_proxy.selection.select import Candidate, Situation, select
 from headgate_proxy.selection.states import Exhausted, Held, Selection
-from headgate_proxy.selection.verdicts import LIMITS, Verdict
+from headgate_proxy.selection.verdicts import Verdict
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 AGENT = Caller("team-a", "agent", "u")
@@ -20,11 +22,17 @@ ALLOW = dict.fromkeys(ROWS, "Allow")
 
 
 def situation(vault: Any, against: dict[str, SkipReason] | None = None) -> Situation:
+    end = NOW + timedelta(minutes=1)
+
     def verdict(credential: Held) -> Verdict | None:
         reason = (against or {}).get(credential.path)
-        return None if reason is None else Verdict(reason, NOW + timedelta(minutes=1), NOW)
+        return None if reason is None or at_limit(reason) else Verdict(reason, end, NOW)
 
-    return Situation(vault, verdict, NOW)
+    def limit(credential: Held) -> Limit | None:
+        reason = (against or {}).get(credential.path)
+        return None if reason is None or not at_limit(reason) else Limit(reason, end)
+
+    return Situation(vault, verdict, NOW, limit=limit)
 
 
 def test_accounts_go_by_priority_then_name(provider: Any, vault: Any) -> None:
@@ -133,7 +141,7 @@ def test_every_decision_holds_the_rules(
         assert candidate not in failed
         assert decision.held.path not in missing
         verdict = against.get(decision.held.path)
-        assert verdict is None or verdict in LIMITS
+        assert verdict is None or at_limit(verdict)
         if decision.mode is AuthMode.SUBSCRIPTION:
             account = next(a for a in accounts if a["name"] == decision.account)
             assert account["owner"] == "agent"
@@ -141,9 +149,9 @@ def test_every_decision_holds_the_rules(
             assert not account["suspend"]
         for skip in decision.skipped:
             earlier = order.index(skip.mode) < order.index(decision.mode)
-            if earlier and skip.reason not in NOT_CONFIGURED:
+            if earlier and configured(skip.reason):
                 assert decision.fallback is not None
-                boundary = boundary_of(skip.reason)
+                boundary = DECISIONS[skip.reason].boundary
                 assert boundary is not None
                 assert chosen.spec.auth.fallback.allows(boundary)
         failed[candidate] = data.draw(

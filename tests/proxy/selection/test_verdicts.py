@@ -1,20 +1,21 @@
 """What is remembered of a credential, for how long, and what the reporter is told."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from headgate_api.clock import ManualClock
+from headgate_api.decisions import RECHECK
 from headgate_api.reasons import AuthMode, SkipReason
 from headgate_api.resources.proxyfleet import Allowances, CallerTokens, Limits
 from headgate_api.snapshot import FleetSettings, ProviderEntry, ProviderForm, Snapshot
 from headgate_proxy.routing.routing import Routing
 from headgate_proxy.selection.states import Failure, Fallback
-from headgate_proxy.selection.verdicts import FORGET_FALLBACK, RECHECK, Verdicts
+from headgate_proxy.selection.verdicts import FORGET_FALLBACK, Verdicts
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
-REVOKED = Failure(SkipReason.REVOKED, 401, marks=True)
+REVOKED = Failure(SkipReason.REVOKED, 401)
 
 
 def pointing(path: str, *versions: int) -> Routing:
@@ -79,15 +80,6 @@ def test_a_refused_credential_is_tried_again_after_a_while_and_reported_until_it
     assert [o.valid for o in world.verdicts.observations()] == [False]
     world.verdicts.succeeded(held("a"))
     assert [o.valid for o in world.verdicts.observations()] == [True]
-
-
-def test_a_limit_ends_at_its_reset(world: World, held: Any) -> None:
-    world.verdicts.failed(held("a"), Failure(SkipReason.RATE_LIMITED, 429, NOW + timedelta(seconds=30), marks=True))
-    assert world.verdicts.against(held("a")) is not None
-    assert [(o.valid, o.until) for o in world.verdicts.observations()] == [(True, NOW + timedelta(seconds=30))]
-    world.clock.advance(30)
-    assert world.verdicts.against(held("a")) is None
-    assert world.verdicts.observations() == ()
 
 
 def test_what_is_not_the_credentials_fault_is_not_remembered(world: World, held: Any) -> None:

@@ -30,7 +30,7 @@ CANARY = "canary-" + "7d" * 8
 CALLER = Caller("team", "agent", "uid-1", "agent-0")
 HELD = Held(Secret(CANARY), frozenset({"https://api.example.com"}), "path", 1)
 BY_PLAN = Selection(AuthMode.SUBSCRIPTION, "alice", HELD)
-REVOKED = Failure(SkipReason.REVOKED, 401, marks=True)
+REVOKED = Failure(SkipReason.REVOKED, 401)
 FALLBACK = Fallback(AuthMode.SUBSCRIPTION, AuthMode.API_KEY, SkipReason.REVOKED, "alice")
 BY_KEY = Selection(
     AuthMode.API_KEY,
