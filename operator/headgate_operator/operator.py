@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Final
 
+from aiohttp import web
+
 from headgate_api.clock import Clock
 from headgate_api.redaction import Redactor
 from headgate_api.refresh import REFRESH_PATH
@@ -49,6 +51,7 @@ from headgate_operator.rollout.observe import Installation
 from headgate_operator.rollout.reconciler import RolloutReconciler
 from headgate_operator.services import Services
 from headgate_operator.settings import OperatorSettings
+from headgate_operator.signin.assembly import SigningIn
 from headgate_runtime.admin import Admin, Health
 from headgate_runtime.kube import Kube, KubeError, KubeUnavailable, Object
 from headgate_runtime.kube_kinds import (
@@ -117,6 +120,26 @@ class Operator:
             settled=lambda key: self._enqueue({key}),
         )
         authenticator = Authenticator(kube, clock)
+        refreshing = RefreshEndpoint(
+            kube,
+            Store(vault),
+            self._refresher,
+            authenticator,
+            self._federation,
+            namespace=settings.namespace,
+            leads=lambda: self._engine is not None,
+            clock=clock,
+        )
+        self._signing_in = SigningIn(
+            kube,
+            vault,
+            self._services.events,
+            namespace=settings.namespace,
+            clock=clock,
+            redactor=redactor,
+            registry=self._metrics.registry,
+            leads=lambda: self._engine is not None,
+        )
         self._broker = Broker(
             settings.broker_port,
             namespace=settings.namespace,
@@ -126,18 +149,7 @@ class Operator:
             touched=self._reported,
             metrics=self._metrics,
             tls=tls,
-            endpoints={
-                REFRESH_PATH: RefreshEndpoint(
-                    kube,
-                    Store(vault),
-                    self._refresher,
-                    authenticator,
-                    self._federation,
-                    namespace=settings.namespace,
-                    leads=lambda: self._engine is not None,
-                    clock=clock,
-                ).handle
-            },
+            routes=(web.post(REFRESH_PATH, refreshing.handle), *self._signing_in.routes()),
         )
         self._admin = Admin(settings.admin_port, live=self._live, ready=self._ready, registry=self._metrics.registry)
 
@@ -149,6 +161,7 @@ class Operator:
             group.create_task(self._vault.keep_session())
             group.create_task(self._broker_certificate.run())
             group.create_task(self._refresher.run())
+            group.create_task(self._signing_in.run())
             for kind in (DEPLOYMENT, CONFIG_MAP):
                 group.create_task(watch_owned(self._kube, kind, self._settings.namespace, self._owned_changed))
 

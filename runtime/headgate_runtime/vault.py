@@ -123,6 +123,18 @@ class Vault:
             lambda: self._client.secrets.kv.v2.delete_metadata_and_all_versions(path, mount_point=self._settings.mount),
         )
 
+    async def list(self, path: str) -> tuple[str, ...]:
+        """Return the names of the records right below a path, in Vault's order; folders end with a slash."""
+
+        def call() -> tuple[str, ...]:
+            answer = self._client.secrets.kv.v2.list_secrets(path, mount_point=self._settings.mount)
+            return tuple(answer["data"]["keys"])
+
+        try:
+            return await self._operation(f"list {path}", call)
+        except NothingThere:
+            return ()
+
     async def health(self) -> VaultHealth:
         """Ask Vault how it is, past the breaker and without a token. Raises VaultUnavailable when it does not answer."""
 

@@ -13,6 +13,7 @@ from headgate_operator.account.acknowledged import acknowledged
 from headgate_operator.account.grant import GrantPlan, grant_plan
 from headgate_operator.account.observed import ObservedAccount
 from headgate_operator.account.refreshing import refreshing
+from headgate_operator.account.signing import sign_in, sign_in_notes
 from headgate_operator.credentials.plan import (
     RECHECK_SECONDS,
     AddFinalizer,
@@ -70,15 +71,17 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
         *((stable,) if stable is not None else ()),
         *renewal.observations,
     )
+    signed = sign_in(seen)
     status = SubscriptionAccountStatus(
         observed_generation=account.metadata.generation,
         expires_at=grant.expires_at,
         credential=grant.status,
+        sign_in=signed,
         conditions=merge_conditions(before, observations, generation=account.metadata.generation, now=now),
     )
     status = renewal.into(status)
     expiry = grant.expires_at
-    notes = notes_on_change(before, observations, _TOLD)
+    notes = (*sign_in_notes(seen), *notes_on_change(before, observations, _TOLD))
     return Plan(
         grant.action,
         notes=(*notes, grant.note) if grant.note is not None else notes,

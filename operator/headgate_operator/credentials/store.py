@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from headgate_api import vault as contract
 from headgate_api.secret import Secret
-from headgate_api.vault import AccessRecord, APIKeyRecord, FederatedRecord, GrantRecord
+from headgate_api.vault import AccessRecord, APIKeyRecord, FederatedRecord, ForgottenGrant, GrantRecord
 from headgate_operator.credentials.decide import Held
 from headgate_runtime.vault import CasMismatch, VaultDenied, VaultRecord
 
@@ -36,11 +36,15 @@ class KeyValue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stored(Generic[Record]):
-    """What Vault holds at one path. ``version`` is what check-and-set takes; ``invalid`` why the record is none."""
+    """What Vault holds at one path. ``version`` is what check-and-set takes; ``invalid`` why the record is none.
+
+    ``forgotten``: where a grant was, and was revoked.
+    """
 
     record: Record | None
     version: int
     invalid: str | None = None
+    forgotten: ForgottenGrant | None = None
 
     def held(self) -> Held:
         """Return what the import decision needs of it."""
@@ -48,8 +52,9 @@ class Stored(Generic[Record]):
             found=self.record is not None or self.invalid is not None,
             version=self.version,
             origins=self.record.origins if self.record is not None else (),
-            imports=getattr(self.record, "imports", ()),
+            imports=getattr(self.record or self.forgotten, "imports", ()),
             invalid=self.invalid,
+            forgotten=self.forgotten is not None,
         )
 
 
@@ -70,8 +75,14 @@ class Store:
         return _stored(found, version, APIKeyRecord)
 
     async def grant(self, namespace: str, account: str) -> Stored[GrantRecord]:
-        """Return the latest version of an account's grant."""
-        return await self._latest(contract.grant_path(namespace, account), GrantRecord)
+        """Return the latest version of an account's grant, or what stayed of one that was revoked."""
+        found, version = await self._vault.read_for_update(contract.grant_path(namespace, account))
+        if found is not None and "forgotten_grant" in found.data:
+            try:
+                return Stored(None, found.version, forgotten=ForgottenGrant.model_validate(found.data))
+            except ValidationError as error:
+                return Stored(None, found.version, invalid=_wrong(error))
+        return _stored(found, version, GrantRecord)
 
     async def access(self, namespace: str, account: str) -> Stored[AccessRecord]:
         """Return the latest version of an account's access token."""
@@ -81,7 +92,7 @@ class Store:
         """Return the latest version of the token at a federated path."""
         return await self._latest(path, FederatedRecord)
 
-    async def write(self, path: str, record: APIKeyRecord | AccessRecord, *, cas: int) -> int:
+    async def write(self, path: str, record: APIKeyRecord | AccessRecord | ForgottenGrant, *, cas: int) -> int:
         """Write a record by check-and-set. Raises CasMismatch when another writer was first."""
         return await self._vault.write(path, record.to_vault(), cas=cas)
 
@@ -121,7 +132,9 @@ def _stored(found: VaultRecord | None, version: int, model: type[Record]) -> Sto
     try:
         return Stored(model.model_validate(found.data), found.version)
     except ValidationError as error:
-        fields = ", ".join(
-            sorted({".".join(str(part) for part in e["loc"]) for e in error.errors(include_input=False)})
-        )
-        return Stored(None, found.version, invalid=f"these fields are missing or of the wrong type: {fields}")
+        return Stored(None, found.version, invalid=_wrong(error))
+
+
+def _wrong(error: ValidationError) -> str:
+    fields = ", ".join(sorted({".".join(str(part) for part in e["loc"]) for e in error.errors(include_input=False)}))
+    return f"these fields are missing or of the wrong type: {fields}"

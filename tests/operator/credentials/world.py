@@ -102,6 +102,12 @@ class MemoryVault:
         self.versions.pop(path, None)
         self.faults.after()
 
+    async def list(self, path: str) -> tuple[str, ...]:
+        self._call()
+        below = sorted(kept.removeprefix(f"{path}/") for kept in self.versions if kept.startswith(f"{path}/"))
+        self.faults.after()
+        return tuple(below)
+
 
 class MemoryKube:
     """The objects of one cluster."""

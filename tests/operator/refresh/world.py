@@ -41,6 +41,7 @@ from headgate_operator.refresh.verdict import Rest
 from headgate_operator.revisions.guards import Guards
 from headgate_operator.revisions.standing import Standing
 from headgate_operator.revisions.store import RevisionStore
+from headgate_operator.signin.flows import Listing
 from headgate_runtime.vault import VaultRecord
 
 if TYPE_CHECKING:
@@ -119,7 +120,12 @@ class CrashingVault:
         return version
 
     async def delete(self, path: str) -> None:
+        self.faults.before()
         await self.inner.delete(path)
+        self.faults.after()
+
+    async def list(self, path: str) -> tuple[str, ...]:
+        return await cast("Listing", self.inner).list(path)
 
 
 @dataclass
