@@ -44,7 +44,7 @@ class _Kept(BaseModel):
 class Device(_Kept):
     """A device code. ``interval``: seconds between two polls; ``next_poll``: nobody asks the vendor before."""
 
-    device_code: Secret | None
+    device_code: Secret | None = None
     user_code: str
     verification_uri: str
     verification_uri_complete: str | None = None

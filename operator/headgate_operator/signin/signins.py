@@ -61,7 +61,7 @@ class SignIns:
         self._clock = clock
         self._redeeming: set[str] = set()
         self._work = Work()
-        self._devices = Devices(self.kept, redeemer, self._work, clock=clock)
+        self.devices = Devices(self.kept, redeemer, self._work, clock=clock)
 
     async def run(self) -> None:
         """Work until cancelled; then let what is under way end, for some seconds."""
@@ -177,7 +177,7 @@ class SignIns:
     def _shown(self, asked: Asked, kept: Kept) -> SignInState:
         if kept.flow is None:
             raise Refused(404, "NotFound", f"there is no such sign-in (any more); {BEGIN_AGAIN}")
-        self._devices.watch(asked.name, kept.flow)
+        self.devices.watch(asked.name, kept.flow)
         return shown(kept.flow, asked.name, asked.account, self._clock.now())
 
     def _told(self, asked: Asked, kept: Kept, flow: Flow | None) -> SignInState:

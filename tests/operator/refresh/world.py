@@ -41,10 +41,10 @@ from headgate_operator.refresh.verdict import Rest
 from headgate_operator.revisions.guards import Guards
 from headgate_operator.revisions.standing import Standing
 from headgate_operator.revisions.store import RevisionStore
-from headgate_operator.signin.flows import Listing
 from headgate_runtime.vault import VaultRecord
 
 if TYPE_CHECKING:
+    from headgate_operator.signin.flows import Listing
     from headgate_runtime.kube import Kube
 
 VENDOR = "https://auth.vendor.example"

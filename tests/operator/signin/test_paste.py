@@ -347,16 +347,18 @@ async def test_a_vault_that_is_away_is_said_so_and_nothing_is_asked() -> None:
 async def test_tokens_wait_in_memory_while_vault_is_away() -> None:
     world = SignInWorld()
 
+    away = asyncio.Event()
+
     async def goes_away() -> None:
         world.memory.away = VaultCause.UNREACHABLE
+        away.set()
 
     world.direct.after = goes_away
-    async with replica(world) as broker:
+    async with replica(world) as broker, asyncio.TaskGroup() as group:
         key = world.new_key()
         _, state = await broker.begin(key)
-        bringing = asyncio.create_task(broker.bring(key, world.code(state["authorizationUrl"])))
-        while world.memory.away is None:
-            await asyncio.sleep(0)
+        bringing = group.create_task(broker.bring(key, world.code(state["authorizationUrl"])))
+        await away.wait()
         assert await world.grant() is None
         assert not bringing.done()
         world.memory.away = None

@@ -158,15 +158,16 @@ async def replica(world: SignInWorld, vault: Listing | None = None) -> AsyncIter
     app.router.add_routes(made.routes())
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    running = asyncio.create_task(made.sign_ins.run())
-    await asyncio.sleep(0)
     try:
-        async with aiohttp.ClientSession(base, cookie_jar=aiohttp.DummyCookieJar()) as http:
-            yield Replica(http, made, world)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(made.sign_ins.run())
+            await asyncio.sleep(0)
+            try:
+                async with aiohttp.ClientSession(base, cookie_jar=aiohttp.DummyCookieJar()) as http:
+                    yield Replica(http, made, world)
+            finally:
+                running.cancel()
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
         await runner.cleanup()
