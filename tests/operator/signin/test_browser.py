@@ -95,7 +95,7 @@ async def test_the_cookie_is_for_this_host_and_https_alone_and_no_script_reads_i
     async with replica(world) as broker:
         person = Person(broker, world)
         await person.begin()
-        _, _, headers, cookie = await broker.page("GET", person.start)
+        _, _, _, cookie = await broker.page("GET", person.start)
         assert cookie is not None and cookie.startswith(f"{COOKIE}=")
         attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
         assert {"secure", "httponly", "samesite=lax", "path=/", "max-age=600"} <= attributes
@@ -109,7 +109,7 @@ async def test_the_cookie_is_for_this_host_and_https_alone_and_no_script_reads_i
 async def test_every_page_forbids_scripts_frames_referrers_and_keeping(method: str, path: str) -> None:
     world = _world()
     async with replica(world) as broker:
-        status, text, headers, _ = await broker.page(method, path)
+        status, _, headers, _ = await broker.page(method, path)
         assert 400 <= status < 500
         assert headers["content-security-policy"].startswith("default-src 'none'; frame-ancestors 'none'")
         assert (headers["x-frame-options"], headers["cache-control"]) == ("DENY", "no-store")
@@ -277,7 +277,7 @@ async def test_pages_and_addresses_hold_no_secret_but_what_oauth_demands() -> No
         await person.begin()
         text = await person.look()
         _, location = await person.press()
-        status, last = await person.come_back(world.visit(location))
+        _, last = await person.come_back(world.visit(location))
         flow = next(data for path, data in world.memory.written if "verifier" in data)
         for secret in (flow["state"], flow["verifier"], person.key.reveal()):  # type: ignore[attr-defined]
             assert secret not in text + last + person.start

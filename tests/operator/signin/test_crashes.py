@@ -5,7 +5,7 @@ Against a real OpenBao; the vendor's codes are single-use.
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 from tests.operator.credentials.objects import NS
@@ -17,10 +17,12 @@ from headgate_api.vault import grant_path, sign_in_path
 from headgate_operator.broker.authentication import Refused
 from headgate_operator.signin.assembly import SigningIn
 from headgate_operator.signin.flow import REDEEMING
-from headgate_operator.signin.flows import Listing
 from headgate_runtime.vault import Vault, VaultCause, VaultError, VaultRecord, VaultUnavailable
 
 from .world import SignInWorld
+
+if TYPE_CHECKING:
+    from headgate_operator.signin.flows import Listing
 
 
 @dataclass
