@@ -135,6 +135,9 @@ class GrantRecord(AccessRecord):
     revoking: tuple[Revoking, ...] = Field(
         default=(), description="Grants before this one that the vendor has yet to be told to revoke."
     )
+    revoked: tuple[str, ...] = Field(
+        default=(), description="Ids of grants before this one that were revoked, newest last."
+    )
 
     def access(self) -> AccessRecord:
         """Return what proxies may see of this grant."""
@@ -157,6 +160,10 @@ class ForgottenGrant(_Record):
     outcome: str = Field(default="", description="What became of it at the vendor, for people.")
     imports: tuple[str, ...] = ()
     revoking: tuple[Revoking, ...] = ()
+    revoked: tuple[str, ...] = Field(
+        default=(), description="Ids of all grants of this account that were revoked lately."
+    )
+    purged: bool = Field(default=False, description="No older version of this record is left.")
 
 
 def operator_policy(mount: str = DEFAULT_MOUNT) -> str:
@@ -166,6 +173,7 @@ def operator_policy(mount: str = DEFAULT_MOUNT) -> str:
         for path, capabilities in (
             ("data/*", '"create", "read", "update", "delete"'),
             ("metadata/*", '"read", "list", "delete"'),
+            ("destroy/*", '"update"'),
         )
     )
 

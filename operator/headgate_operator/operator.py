@@ -47,6 +47,7 @@ from headgate_operator.revisions.guards import Guards
 from headgate_operator.revisions.held import Held
 from headgate_operator.revisions.standing import Standing
 from headgate_operator.revisions.store import RevisionStore
+from headgate_operator.revoke.assembly import Revoking
 from headgate_operator.rollout.observe import Installation
 from headgate_operator.rollout.reconciler import RolloutReconciler
 from headgate_operator.services import Services
@@ -130,6 +131,18 @@ class Operator:
             leads=lambda: self._engine is not None,
             clock=clock,
         )
+        self._revoking = Revoking(
+            kube,
+            vault,
+            self._services.events,
+            namespace=settings.namespace,
+            clock=clock,
+            redactor=redactor,
+            registry=self._metrics.registry,
+            fence=fence,
+            leads=lambda: self._engine is not None,
+            settled=lambda key: self._enqueue({key}),
+        )
         self._signing_in = SigningIn(
             kube,
             vault,
@@ -162,6 +175,7 @@ class Operator:
             group.create_task(self._broker_certificate.run())
             group.create_task(self._refresher.run())
             group.create_task(self._signing_in.run())
+            group.create_task(self._revoking.run())
             for kind in (DEPLOYMENT, CONFIG_MAP):
                 group.create_task(watch_owned(self._kube, kind, self._settings.namespace, self._owned_changed))
 
@@ -232,7 +246,14 @@ class Operator:
                     memory=self._federation,
                 ),
                 SubscriptionAccount.KIND: AccountReconciler(
-                    self._kube, store, executor, edge, self._redactor, services.guards, self._refresher
+                    self._kube,
+                    store,
+                    executor,
+                    edge,
+                    self._redactor,
+                    services.guards,
+                    self._refresher,
+                    self._revoking.revoker,
                 ),
                 ProxyFleet.KIND: fleets,
                 SNAPSHOT: publisher,

@@ -9,10 +9,12 @@ from headgate_api.vault import access_path
 from headgate_operator.account.observed import ObservedAccount
 from headgate_operator.account.plan import plan
 from headgate_operator.account.refreshing import refreshing
+from headgate_operator.account.revoking import due as is_due
+from headgate_operator.account.revoking import waiting
 from headgate_operator.credentials.executor import Executor
 from headgate_operator.credentials.observe import remember, secret_view
 from headgate_operator.credentials.plan import Plan
-from headgate_operator.credentials.seams import Edge, NoRefreshes, RefreshQueue
+from headgate_operator.credentials.seams import Edge, NoRefreshes, NoRevocations, RefreshQueue, RevocationQueue
 from headgate_operator.credentials.store import Store
 from headgate_operator.engine.keys import Key
 from headgate_operator.reading import Unreadable, read, readable
@@ -35,8 +37,10 @@ class AccountReconciler:
         redactor: Redactor,
         guards: Guards,
         refreshes: RefreshQueue | None = None,
+        revocations: RevocationQueue | None = None,
     ) -> None:
         self._refreshes = refreshes or NoRefreshes()
+        self._revocations = revocations or NoRevocations()
         self._kube = kube
         self._store = store
         self._executor = executor
@@ -58,6 +62,9 @@ class AccountReconciler:
         if due is not None:
             expires = seen.grant.record.expires_at if seen.grant.record is not None else None
             self._refreshes.due(Key.of(seen.body), due, expires)
+        untold = waiting(seen.grant.record or seen.grant.forgotten)
+        if step.action is None and any(is_due(item, now) for item in untold):
+            self._revocations.due(Key.of(seen.body))
         return step
 
     async def _observe(self, key: Key, trouble: VaultError | None) -> ObservedAccount | None:

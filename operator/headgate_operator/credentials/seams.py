@@ -44,3 +44,17 @@ class NoRefreshes:
 
     def due(self, key: Key, origin: str, expires: datetime | None) -> None:
         """Do nothing."""
+
+
+class RevocationQueue(Protocol):
+    """Where accounts go of whose revoked grant the vendor is to be told."""
+
+    def due(self, key: Key) -> None:
+        """Tell the vendor soon; to say so again changes nothing."""
+
+
+class NoRevocations:
+    """Tells nobody: for a process that only looks."""
+
+    def due(self, key: Key) -> None:
+        """Do nothing."""

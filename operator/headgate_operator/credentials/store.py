@@ -1,7 +1,7 @@
 """Credential records in Vault, typed: what is read is checked against the contract, what is written comes from it."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -32,6 +32,12 @@ class KeyValue(Protocol):
 
     async def delete(self, path: str) -> None:
         """Delete all versions and metadata."""
+
+    async def readable_versions(self, path: str) -> tuple[int, ...]:
+        """Return the versions that can still be read, oldest first."""
+
+    async def destroy(self, path: str, versions: Iterable[int]) -> None:
+        """Destroy the content of some versions; the next one written gets a new number all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,22 @@ class Store:
     async def delete(self, path: str) -> None:
         """Delete every version of a record."""
         await self._vault.delete(path)
+
+    async def destroy_grant(self, path: str, grant_id: str) -> None:
+        """Destroy the versions of an access record that are of one grant, whatever other grants it held before."""
+        found = []
+        for version in await self._vault.readable_versions(path):
+            record = await self._vault.read(path, version)
+            if record is not None and record.data.get("grant_id") == grant_id:
+                found.append(version)
+        if found:
+            await self._vault.destroy(path, found)
+
+    async def destroy_before(self, path: str, version: int) -> None:
+        """Destroy every version of a record that is older than the given one."""
+        older = [known for known in await self._vault.readable_versions(path) if known < version]
+        if older:
+            await self._vault.destroy(path, older)
 
     async def hash_key(self) -> Secret:
         """Return the key of the import hash; the first operator ever makes it, all later ones read it.

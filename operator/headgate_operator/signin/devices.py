@@ -11,11 +11,11 @@ from typing import Final
 
 from headgate_api.clock import Clock
 from headgate_operator.broker.authentication import Refused
+from headgate_operator.engine.work import Stopping, Work
 from headgate_operator.signin.asking import Asked
 from headgate_operator.signin.flow import Flow
 from headgate_operator.signin.flows import Kept
 from headgate_operator.signin.redeeming import Redeemer
-from headgate_operator.signin.work import Work
 from headgate_runtime.kube import KubeError, KubeUnavailable
 from headgate_runtime.vault import VaultError
 
@@ -36,7 +36,7 @@ class Devices:
         self._watched: set[str] = set()
 
     def watch(self, name: str, flow: Flow) -> None:
-        """Ask about a flow's device code until it is over; to say so again changes nothing. Raises Refused (503)."""
+        """Ask about a flow's device code until it is over; to say so again changes nothing. Raises Stopping."""
         if flow.device is not None and flow.waits(self._clock.now()) and name not in self._watched:
             self._work.wait(self._watch(name))
             self._watched.add(name)
@@ -50,8 +50,8 @@ class Devices:
                 if found is None:
                     return
                 wait = found
-        except Refused:
-            return  # the process ends
+        except Stopping:
+            return
         finally:
             self._watched.discard(name)
 

@@ -14,6 +14,7 @@ from aiohttp import web
 from headgate_api.signin import SIGN_IN_CODE_PATH, SIGN_IN_PATH, SignInCode, SignInRequest, SignInState
 from headgate_operator.broker.authentication import Refused
 from headgate_operator.broker.errors import error_answer
+from headgate_operator.engine.work import Stopping
 from headgate_operator.signin.bodies import read_model
 from headgate_operator.signin.signins import SignIns
 from headgate_runtime.kube import KubeError, KubeUnavailable
@@ -76,6 +77,8 @@ def refusal(error: Exception) -> web.Response:
             return error_answer(
                 error.status, error.reason, error.message, _SOON_SECONDS if error.status == 503 else None
             )
+        case Stopping():
+            return error_answer(503, "Stopping", "this operator stops; try again in some seconds", _SOON_SECONDS)
         case KubeError() | KubeUnavailable():
             return error_answer(503, "Unavailable", "the API server does not answer the operator now", _SOON_SECONDS)
         case VaultError():

@@ -56,7 +56,7 @@ def stored_over(stored: Stored[GrantRecord], grant: GrantRecord, replaces: str |
     before = held or stored.forgotten
     if before is None:
         return grant
-    return grant.model_copy(update={"imports": before.imports, "revoking": before.revoking})
+    return grant.model_copy(update={"imports": before.imports, "revoking": before.revoking, "revoked": before.revoked})
 
 
 def _later(held: datetime | None, ours: datetime | None) -> bool:

@@ -14,6 +14,7 @@ from headgate_api.secret import Secret
 from headgate_api.signin import Method, SignInState
 from headgate_operator.broker.authentication import Refused
 from headgate_operator.credentials.store import Store
+from headgate_operator.engine.work import Work
 from headgate_operator.oauth import requests
 from headgate_operator.oauth.answers import device_outcome
 from headgate_operator.oauth.authorization import BadCode, begin, returned
@@ -29,7 +30,6 @@ from headgate_operator.signin.methods import NotOffered, chosen
 from headgate_operator.signin.providers import Providers
 from headgate_operator.signin.redeeming import Party, Redeemer
 from headgate_operator.signin.shown import shown
-from headgate_operator.signin.work import Work
 from headgate_runtime.vault import CasMismatch
 
 WAIT_SECONDS: Final = 40.0
@@ -54,7 +54,7 @@ class SignIns:
         self.gate = Gate()
         self._asking = asking
         self._providers = providers
-        self._flows = flows
+        self.flows = flows
         self._store = store
         self._redeemer = redeemer
         self._http = http
@@ -70,7 +70,7 @@ class SignIns:
     async def begin(self, authorization: str, namespace: str, name: str, method: Method | None) -> SignInState:
         """Begin a sign-in; to begin the same one again tells how it stands."""
         asked = await self._ask(authorization, namespace, name)
-        kept = await self._flows.read(asked.name)
+        kept = await self.flows.read(asked.name)
         if kept.flow is None:
             kept = await self._begin(asked, kept, method)
         elif not kept.flow.waits(self._clock.now()) or method not in (None, kept.flow.method):
@@ -99,26 +99,26 @@ class SignIns:
     async def give_up(self, authorization: str, namespace: str, name: str) -> None:
         """Forget a sign-in, so that nobody goes on with it; one that has brought a grant leaves that where it is."""
         asked = await self._ask(authorization, namespace, name)
-        await self._flows.delete(asked.name)
+        await self.flows.delete(asked.name)
 
     async def kept(self, flow: str) -> tuple[Asked, Kept]:
         """Return a flow by its name, with its account. Raises Refused also where there is none."""
         async with self.gate.slot():
-            kept = await self._flows.read(flow)
+            kept = await self.flows.read(flow)
             if kept.flow is None:
                 raise Refused(404, "NotFound", f"there is no such sign-in (any more); {BEGIN_AGAIN}")
             return await self._asking.of_flow(kept.flow, flow), kept
 
     async def write(self, asked: Asked, kept: Kept, flow: Flow) -> Kept:
         """Write what became of a flow. Raises CasMismatch."""
-        return await self._flows.write(asked.name, flow, cas=kept.version)
+        return await self.flows.write(asked.name, flow, cas=kept.version)
 
     async def fail(self, asked: Asked, kept: Kept, message: str) -> Flow:
         """End a flow that brought nothing."""
         flow = self.still_open(kept)
         ended = over(flow, "Failed", message)
         try:
-            await self._flows.write(asked.name, ended, cas=kept.version)
+            await self.flows.write(asked.name, ended, cas=kept.version)
         except CasMismatch:
             raise Refused(409, "Changed", "this sign-in was gone on with elsewhere; ask how it stands") from None
         return ended
@@ -152,7 +152,7 @@ class SignIns:
             return await self._asking.of_key(authorization, namespace, name)
 
     async def _read(self, asked: Asked) -> Kept:
-        kept = await self._flows.read(asked.name)
+        kept = await self.flows.read(asked.name)
         if kept.flow is None:
             raise Refused(404, "NotFound", f"no sign-in of {asked.where} was begun with this key; {BEGIN_AGAIN}")
         if kept.flow.uid != asked.account.metadata.uid or kept.flow.began_by != asked.by:
@@ -217,7 +217,7 @@ class SignIns:
             device=_waiting(device, self._clock) if device is not None else None,
         )
         try:
-            return await self._flows.write(asked.name, flow, cas=kept.version)
+            return await self.flows.write(asked.name, flow, cas=kept.version)
         except CasMismatch:
             return await self._read(asked)  # the same request came twice: the first one's flow counts
 

@@ -5,7 +5,7 @@ Every call may be made to crash, before or after it took effect, as a SIGKILL or
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -100,6 +100,18 @@ class MemoryVault:
     async def delete(self, path: str) -> None:
         self._call()
         self.versions.pop(path, None)
+        self.faults.after()
+
+    async def readable_versions(self, path: str) -> tuple[int, ...]:
+        self._call()
+        found = tuple(n for n, data in enumerate(self.versions.get(path, []), 1) if data is not None)
+        self.faults.after()
+        return found
+
+    async def destroy(self, path: str, versions: Iterable[int]) -> None:
+        self._call()
+        for version in versions:
+            self.versions[path][version - 1] = None
         self.faults.after()
 
     async def list(self, path: str) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ async def test_the_end_of_a_grant_is_told_once_with_its_mend_and_never_tried_aga
     status, reason, message = await world.condition() or ("", "", "")
     assert (status, reason) == ("False", "ReauthenticationRequired")
     assert (
-        "ada@team.example signs in again; name a Secret with the new credential file in spec.credential.importSecretRef"
+        "ada@team.example signs in again (headgate account login), or puts a new credential file into a Secret"
         in message
     )
     for _ in range(5):

@@ -3,7 +3,7 @@
 Against a real OpenBao; the vendor's codes are single-use.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -155,6 +155,12 @@ class FailingVault:
 
     async def delete(self, path: str) -> None:
         await self.inner.delete(path)
+
+    async def readable_versions(self, path: str) -> tuple[int, ...]:
+        return await self.inner.readable_versions(path)
+
+    async def destroy(self, path: str, versions: Iterable[int]) -> None:
+        await self.inner.destroy(path, versions)
 
     async def list(self, path: str) -> tuple[str, ...]:
         return await self.inner.list(path)

@@ -20,6 +20,10 @@ from headgate_api.signin import CALLBACK_PATH, SIGN_IN_CODE_PATH, SIGN_IN_PATH, 
 from headgate_dev.emulator.oauth import Client as Registered
 from headgate_dev.emulator.oauth import OAuthServer
 from headgate_dev.emulator.vendor import Answer, Call
+from headgate_operator.credentials.store import Store
+from headgate_operator.refresh.subject import Subjects
+from headgate_operator.revoke.executor import RevokeExecutor
+from headgate_operator.revoke.metrics import RevokeMetrics
 from headgate_operator.signin.assembly import SigningIn
 from headgate_operator.signin.flows import Listing
 
@@ -91,6 +95,19 @@ class SignInWorld(World):
             registry=CollectorRegistry(),
             leads=lambda: True,
             http=self.direct,
+        )
+
+    def revoker(self) -> RevokeExecutor:
+        """Return what tells the vendor of revocations, of a freshly started operator."""
+        return RevokeExecutor(
+            Subjects(cast("Kube", self.kube), self.redactor, fleet_namespace="headgate-system"),
+            Store(self.kv),
+            self.direct,
+            self.told,
+            clock=self.clock,
+            fence=lambda: None,
+            metrics=RevokeMetrics(CollectorRegistry()),
+            redactor=self.redactor,
         )
 
     def visit(self, url: str) -> str:

@@ -8,10 +8,12 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from headgate_operator.broker.authentication import Refused
-
 SHUTDOWN_SECONDS: Final = 20.0
 _T = TypeVar("_T")
+
+
+class Stopping(Exception):  # noqa: N818 - a state
+    """This process ends (or has not begun yet), and takes no more work."""
 
 
 class Work:
@@ -21,6 +23,11 @@ class Work:
         self._group: asyncio.TaskGroup | None = None
         self._working: set[asyncio.Task[Any]] = set()
         self._waiting: set[asyncio.Task[None]] = set()
+
+    @property
+    def open(self) -> bool:
+        """Tell whether work is taken."""
+        return self._group is not None
 
     async def run(self) -> None:
         """Take work until cancelled; then let what is under way end."""
@@ -38,17 +45,17 @@ class Work:
                             await asyncio.wait(self._working)
 
     def begin(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
-        """Begin with work that is to be ended whatever happens. Raises Refused (503) when the process ends."""
+        """Begin with work that is to be ended whatever happens. Raises Stopping when the process ends."""
         return self._add(work, self._working)
 
     def wait(self, waiting: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Begin with something that only waits, and is broken off when the process ends. Raises Refused (503) then."""
+        """Begin with something that only waits, and is broken off when the process ends. Raises Stopping then."""
         return self._add(waiting, self._waiting)
 
     def _add(self, work: Coroutine[Any, Any, _T], tasks: set[asyncio.Task[_T]]) -> asyncio.Task[_T]:
         if self._group is None:
             work.close()
-            raise Refused(503, "Stopping", "this operator stops; try again in some seconds")
+            raise Stopping
         task = self._group.create_task(work)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
