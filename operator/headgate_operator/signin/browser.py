@@ -16,6 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from headgate_api.clock import rfc3339
+from headgate_api.origins import origin_of
 from headgate_api.secret import Secret
 from headgate_api.signin import CALLBACK_PATH, START_PATH
 from headgate_operator.broker.authentication import Refused
@@ -151,6 +152,7 @@ def _facts(asked: Asked, flow: Flow) -> tuple[tuple[str, str], ...]:
         ("Owner", spec.owner.email),
         ("Provider", spec.provider_ref.name),
         ("Begun by", flow.began_by),
+        ("Sign in at", origin_of(asked.profile().authorization_endpoint or "")),
         ("Tokens go to", ", ".join(flow.origins)),
         ("Open until", rfc3339(flow.expires_at)),
     )

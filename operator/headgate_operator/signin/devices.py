@@ -36,8 +36,9 @@ class Devices:
         self._watched: set[str] = set()
 
     def watch(self, name: str, flow: Flow) -> None:
-        """Ask about a flow's device code until it is over; to say so again changes nothing. Raises Stopping."""
-        if flow.device is not None and flow.waits(self._clock.now()) and name not in self._watched:
+        """Ask about a flow's device code until it is over; to say so again changes nothing. A process that ends leaves it."""
+        waits = flow.device is not None and flow.waits(self._clock.now())
+        if waits and name not in self._watched and self._work.open:
             self._work.wait(self._watch(name))
             self._watched.add(name)
 

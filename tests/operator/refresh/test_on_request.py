@@ -20,7 +20,7 @@ async def test_the_generation_that_is_named_is_replaced_once() -> None:
     await world.sign_in()
     await world.condition()
     await _asked(world, "1")
-    assert (await world.condition() or ())[:2] == ("True", "Scheduled")
+    assert (await world.told_of())[:2] == ("True", "Scheduled")
     assert isinstance(await world.operator().refresh(world.key), Renewed)
     for _ in range(3):
         world.advance(minutes=2)
@@ -51,7 +51,7 @@ async def test_whoever_asks_again_and_again_waits_longer_and_longer() -> None:
         result = await world.operator().refresh(world.key)
         if isinstance(result, Rest):
             assert result.reason is ConditionReason.SCHEDULED and "asked for" in result.message
-            status, reason, message = await world.condition() or ("", "", "")
+            status, reason, message = await world.told_of()
             assert (status, reason) == ("True", "Refreshed") and "asked for" in message
             break
     else:

@@ -272,6 +272,12 @@ class World:
         guards = Guards(kube, RevisionStore(kube, lambda: None), Standing(kube, "headgate-system"), "headgate-system")
         await AccountReconciler(kube, store, executor, self.told, self.redactor, guards).reconcile(self.key)
 
+    async def told_of(self, type_: str = "RefreshHealthy") -> tuple[str, str, str]:
+        """Return what ``condition`` does, of a condition that must be there."""
+        found = await self.condition(type_)
+        assert found is not None
+        return found
+
     async def condition(self, type_: str = "RefreshHealthy") -> tuple[str, str, str] | None:
         """Reconcile the account and return (status, reason, message) of a condition."""
         await self.look()

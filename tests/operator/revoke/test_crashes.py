@@ -58,4 +58,4 @@ async def test_killed_at_any_await_it_is_revoked_in_the_end(
         if deletion:
             assert world.kube.find("SubscriptionAccount", world.name) is None
         else:
-            assert (await world.condition("CredentialValid") or ())[:2] == ("False", "Revoked")
+            assert (await world.told_of("CredentialValid"))[:2] == ("False", "Revoked")

@@ -39,14 +39,14 @@ async def test_a_revoked_grant_is_forgotten_and_ended_at_the_vendor() -> None:
     await world.condition()
     await _revoked(world)
     assert await world.access() is None
-    status, reason, message = await world.condition("CredentialValid") or ("", "", "")
+    status, reason, message = await world.told_of("CredentialValid")
     assert (status, reason) == ("False", "Revoked") and "the vendor is being told" in message
     await world.revoker().revoke(world.key)
     assert world.server.grants.grants[0].revoked
-    status, reason, message = await world.condition("CredentialValid") or ("", "", "")
+    status, reason, message = await world.told_of("CredentialValid")
     assert "revoked at the vendor at 2026-11-01T12:00:00Z" in message and "sign in again" in message
-    assert (await world.condition("RefreshHealthy") or ())[:2] == ("False", "Revoked")
-    assert (await world.condition("Ready") or ())[:2] == ("False", "Revoked")
+    assert (await world.told_of("RefreshHealthy"))[:2] == ("False", "Revoked")
+    assert (await world.told_of("Ready"))[:2] == ("False", "Revoked")
     assert "emulated-" not in _kept(world)
     assert [e[0] for e in world.told.events if e[1] == "Revoked" and "at the vendor" in e[2]] == ["Normal"]
     assert world.direct.asked == 2  # the refresh token, and the access token
@@ -59,7 +59,7 @@ async def test_where_the_vendor_cannot_be_told_the_owner_is() -> None:
     await world.sign_in()
     await world.condition()
     await _revoked(world)
-    _, _, message = await world.condition("CredentialValid") or ("", "", "")
+    _, _, message = await world.told_of("CredentialValid")
     assert "ada@team.example, ends it in the account settings at the vendor" in message
     assert ("Warning", "Revoked") in [event[:2] for event in world.told.events]
     assert "emulated-" not in _kept(world)
@@ -79,7 +79,7 @@ async def test_a_vendor_that_is_away_is_told_later_and_not_for_ever() -> None:
         await world.condition()
         world.advance(seconds=20)
     assert world.direct.asked == MOST_ATTEMPTS
-    _, _, message = await world.condition("CredentialValid") or ("", "", "")
+    _, _, message = await world.told_of("CredentialValid")
     assert "could not be told in 6 attempts" in message and "ada@team.example" in message
     assert "emulated-" not in _kept(world)
     assert [e[0] for e in world.told.events if e[1] == "Revoked" and "could not be told" in e[2]] == ["Warning"]
@@ -92,7 +92,7 @@ async def test_a_vendor_that_refuses_the_client_leaves_it_to_the_owner() -> None
     await _revoked(world)
     _fault(world, FaultKind.OAUTH_ERROR, times=None, message="invalid_client", status=401)
     await world.revoker().revoke(world.key)
-    _, _, message = await world.condition("CredentialValid") or ("", "", "")
+    _, _, message = await world.told_of("CredentialValid")
     assert "does not revoke it" in message and "ada@team.example" in message
     await world.revoker().revoke(world.key)
     assert world.direct.asked == 1
@@ -103,7 +103,7 @@ async def test_the_id_of_another_grant_revokes_nothing() -> None:
     await world.sign_in()
     world.annotate(revoke="an-older-grant")
     await world.condition()
-    assert (await world.condition("CredentialValid") or ())[0] == "True"
+    assert (await world.told_of("CredentialValid"))[0] == "True"
     await world.revoker().revoke(world.key)
     assert await world.works()
 
@@ -120,7 +120,7 @@ async def test_a_refresh_under_way_ends_first_and_none_of_its_tokens_is_forgotte
     world.direct.after = revoked_meanwhile
     assert isinstance(await world.operator().refresh(world.key), Renewed)
     world.direct.after = lambda: asyncio.sleep(0)
-    assert (await world.condition("CredentialValid") or ())[:2] == ("False", "Revoked")
+    assert (await world.told_of("CredentialValid"))[:2] == ("False", "Revoked")
     assert await world.access() is None
     await world.condition()
     await world.revoker().revoke(world.key)
@@ -150,13 +150,13 @@ async def test_a_secret_that_gitops_restores_brings_nothing_back_but_a_new_one_d
     await _revoked(world)
     await world.revoker().revoke(world.key)
     for _ in range(3):
-        assert (await world.condition("CredentialValid") or ())[:2] == ("False", "Revoked")
+        assert (await world.told_of("CredentialValid"))[:2] == ("False", "Revoked")
     assert await world.access() is None
     world.kube.put(secret("plan", _file(world)))
     await world.condition()
     renewed = await world.grant()
     assert renewed is not None and renewed.grant_id != imported.grant_id
-    assert (await world.condition("CredentialValid") or ())[0] == "True"
+    assert (await world.told_of("CredentialValid"))[0] == "True"
     world.kube.put(secret("plan", _file(world, again=1)))
     await world.condition()
     assert (await world.grant_id()) == renewed.grant_id
@@ -174,7 +174,7 @@ async def test_signing_in_again_does_not_keep_the_vendor_from_being_told() -> No
     asked, kept = await replica.sign_ins.kept(next(iter(await replica.sign_ins.flows.names())))
     assert kept.flow is not None and state.authorization_url is not None
     await replica.redeemer.redeem(asked, kept, Secret(world.code(state.authorization_url).partition("#")[0]))
-    assert (await world.condition("CredentialValid") or ())[0] == "True"
+    assert (await world.told_of("CredentialValid"))[0] == "True"
     await world.revoker().revoke(world.key)
     first, second = world.server.grants.grants
     assert first.revoked and not second.revoked

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from headgate_api.secret import Secret
 from headgate_dev.emulator.oauth import Consent
 
 from .world import HERE, Replica, SignInWorld, replica
@@ -19,14 +20,14 @@ class Person:
 
     broker: Replica
     world: SignInWorld
-    key: object = None
+    key: Secret | None = None
     start: str = ""
     cookie: str | None = None
     form: dict[str, str] | None = None
 
     async def begin(self) -> None:
         self.key = self.world.new_key()
-        status, state = await self.broker.begin(self.key)  # type: ignore[arg-type]
+        status, state = await self.broker.begin(self.key)
         assert (status, state["method"]) == (200, "Browser")
         self.start = state["authorizationUrl"]
 
@@ -68,12 +69,18 @@ async def test_a_person_signs_in_in_a_browser() -> None:
         await person.begin()
         assert urlsplit(person.start)[:3] == ("https", "headgate.example", "/oauth/start")
         text = await person.look()
-        for fact in ("team/ada", "ada@team.example", "https://api.vendor.example", "<td>ada</td>"):
+        for fact in (
+            "team/ada",
+            "ada@team.example",
+            "https://api.vendor.example",
+            "https://auth.vendor.example",
+            "<td>ada</td>",
+        ):
             assert fact in text
         _, location = await person.press()
         status, text = await person.come_back(world.visit(location))
         assert status == 200 and "Signed in" in text
-        assert (await broker.tell(person.key))[1]["state"] == "Completed"  # type: ignore[arg-type]
+        assert (await broker.tell(person.key))[1]["state"] == "Completed"
     await world.condition()
     assert await world.works()
 
@@ -223,7 +230,7 @@ async def test_a_person_who_declines_reads_our_words_not_the_vendors() -> None:
         back = world.visit(await _to_vendor(person))
         status, text = await person.come_back(back + "&error_description=<script>alert(1)</script>")
         assert status == 400 and "declined" in text and "script" not in text
-        assert (await broker.tell(person.key))[1]["state"] == "Failed"  # type: ignore[arg-type]
+        assert (await broker.tell(person.key))[1]["state"] == "Failed"
 
 
 @pytest.mark.parametrize("planted", ["<script>x</script>", '"><img src=x>', "'onload='x", "&lt;b&gt;<b>"])
@@ -279,7 +286,7 @@ async def test_pages_and_addresses_hold_no_secret_but_what_oauth_demands() -> No
         _, location = await person.press()
         _, last = await person.come_back(world.visit(location))
         flow = next(data for path, data in world.memory.written if "verifier" in data)
-        for secret in (flow["state"], flow["verifier"], person.key.reveal()):  # type: ignore[attr-defined]
+        for secret in (flow["state"], flow["verifier"], person.key.reveal() if person.key else ""):
             assert secret not in text + last + person.start
         assert flow["verifier"] not in location
         grant = await world.grant()
@@ -301,7 +308,7 @@ async def test_a_code_for_the_browser_can_be_pasted_as_well() -> None:
     async with replica(world) as broker:
         person = Person(broker, world)
         back = world.visit(await _to_vendor(person))
-        assert (await broker.bring(person.key, back))[1]["state"] == "Completed"  # type: ignore[arg-type]
+        assert (await broker.bring(person.key, back))[1]["state"] == "Completed"
 
 
 async def test_a_page_that_is_opened_too_late_says_so() -> None:

@@ -3,6 +3,8 @@
 Against a real OpenBao; the vendor's codes are single-use.
 """
 
+import contextlib
+import itertools
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -108,6 +110,32 @@ async def test_killed_at_any_await_it_works_or_says_so(fresh: Any, when: Literal
             assert ends[-1] == ("says so" if lost else "works"), f"killed {when} call {step}"
         world.faults.at = None
         assert sum(call.error is None for call in world.server.calls) <= 1
+    assert {"works", "says so"} == set(ends)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_killed_at_any_await_of_a_poll_it_works_or_says_so(
+    vault: Vault, when: Literal["before", "after"]
+) -> None:
+    ends = []
+    for step in itertools.count(1):
+        world = SignInWorld(vault=vault, name=f"device-{when}-{step}", redirect=None, device=True)
+        key = world.new_key()
+        await world.signing_in().sign_ins.begin(f"Bearer {key.reveal()}", NS, world.name, None)
+        user_code = next(iter(world.server.codes.devices.values())).user_code
+        world.server.codes.decide(user_code, "allowed")
+        world.advance(seconds=5)
+        world.faults.calls, world.faults.at, world.faults.when = 0, step, when
+        with contextlib.suppress(Crash):
+            await world.signing_in().sign_ins.devices.poll(key_hash(key))
+        world.faults.at = None
+        if world.faults.calls < step:
+            break
+        while (wait := await world.signing_in().sign_ins.devices.poll(key_hash(key))) is not None:
+            world.clock.advance(wait)
+        ends.append(await _end(Begun(world, key, "", "")))
+        assert sum(call.error is None for call in world.server.calls) == 1
+    assert len(ends) > 12
     assert {"works", "says so"} == set(ends)
 
 

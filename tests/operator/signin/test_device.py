@@ -111,7 +111,7 @@ async def test_a_vendor_that_is_away_is_waited_for() -> None:
     vendor, name = world.direct.vendor, key_hash(key)
     answer = vendor.answer
     fault = Fault(kind=FaultKind.SERVER_ERROR)
-    vendor.answer = lambda call, credentials: vendor.refusal(call, fault) or answer(call, credentials)  # type: ignore[method-assign,assignment,return-value]
+    vendor.answer = lambda call, credentials: vendor.refusal(call, fault) or answer(call, credentials)  # type: ignore[method-assign]
     world.advance(seconds=5)
     assert await _poll(world, name) == 10.0
     vendor.answer = answer  # type: ignore[method-assign]
@@ -131,7 +131,7 @@ async def test_a_replica_that_dies_in_a_poll_is_followed_by_another() -> None:
     async def dies() -> None:
         raise SystemError("killed")
 
-    world.direct.before = dies  # type: ignore[assignment]
+    world.direct.before = dies
     assert await world.signing_in().sign_ins.devices.poll(name) is None
     world.direct.before = lambda: asyncio.sleep(0)
     world.server.codes.decide("EMUL-0001", "allowed")

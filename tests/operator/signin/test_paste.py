@@ -39,8 +39,8 @@ async def test_a_person_signs_in_by_pasting_the_code_and_the_account_works() -> 
     assert (grant.origins, grant.token_origins) == (("https://api.vendor.example",), (world.url,))
     assert grant.scopes == ("inference",)
     assert grant.expires_at == START + timedelta(hours=8)
-    assert (await world.condition() or ())[:2] == ("True", "Scheduled")
-    assert (await world.condition("CredentialValid") or ())[0] == "True"
+    assert (await world.told_of())[:2] == ("True", "Scheduled")
+    assert (await world.told_of("CredentialValid"))[0] == "True"
     assert await world.works()
     status = world.kube.objects[world.key.kind, "team", "ada"]["status"]
     assert status["signIn"] == {"by": "ada", "at": "2026-11-01T12:00:00Z", "grantId": grant.grant_id}
@@ -59,6 +59,7 @@ async def test_every_kind_of_vendor_takes_the_code(dialect: Dialect, encoding: s
     await _signed_in(world)
     grant = await world.grant()
     assert grant is not None and grant.refresh_token is not None
+    assert grant.account_id == ("emulated-account-1" if dialect is Dialect.OPENAI else None)
 
 
 async def test_the_whole_address_may_be_pasted_too() -> None:
@@ -77,7 +78,7 @@ async def test_signing_in_comes_before_acknowledging_and_says_that_nothing_uses_
         _, state = await broker.begin(key)
         _, state = await broker.bring(key, world.code(state["authorizationUrl"]))
     assert "nothing uses it before spec.acknowledgement" in state["message"]
-    assert (await world.condition("Ready") or ())[:2] == ("False", "NotAcknowledged")
+    assert (await world.told_of("Ready"))[:2] == ("False", "NotAcknowledged")
 
 
 async def test_a_sign_in_ends_what_only_a_sign_in_can_end() -> None:
@@ -86,9 +87,9 @@ async def test_a_sign_in_ends_what_only_a_sign_in_can_end() -> None:
     world.server.grants.grants[0].revoked = True
     world.advance(hours=6)
     await world.operator().refresh(world.key)
-    assert (await world.condition() or ())[1] == "ReauthenticationRequired"
+    assert (await world.told_of())[1] == "ReauthenticationRequired"
     await _signed_in(world)
-    assert (await world.condition() or ())[:2] == ("True", "Scheduled")
+    assert (await world.told_of())[:2] == ("True", "Scheduled")
     assert await world.works()
 
 
@@ -300,7 +301,7 @@ async def test_the_grant_goes_only_where_the_provider_said_when_it_began() -> No
         await broker.bring(key, world.code(state["authorizationUrl"]))
     grant = await world.grant()
     assert grant is not None and grant.origins == ("https://api.vendor.example",)
-    assert (await world.condition("CredentialValid") or ())[:2] == ("False", "OriginNotBound")
+    assert (await world.told_of("CredentialValid"))[:2] == ("False", "OriginNotBound")
 
 
 async def test_plans_that_are_served_elsewhere_are_bound_there() -> None:
@@ -312,7 +313,9 @@ async def test_plans_that_are_served_elsewhere_are_bound_there() -> None:
     assert grant is not None and grant.origins == ("https://plans.vendor.example",)
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{", b'{"code": 1}', b'{"code": ""}', b"\xff\xfe", b"[" * 12000])
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{", b'{"code": 1}', b'{"code": ""}', b"\xff\xfe", b"[" * 12000, b'{"code": "x#\\ud800"}']
+)
 async def test_bodies_that_are_none_are_answered(body: bytes) -> None:
     world = SignInWorld()
     async with replica(world) as broker:
