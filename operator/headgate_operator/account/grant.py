@@ -7,11 +7,12 @@ last, once the grant has been read back: a crash anywhere in between leaves some
 from dataclasses import dataclass
 from datetime import datetime
 
+from headgate_api import names
 from headgate_api.clock import rfc3339
 from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources.base import Observation, SecretKeyRef
 from headgate_api.resources.llmprovider import CredentialStatus, FormerGrant
-from headgate_api.vault import ForgottenGrant, GrantRecord, access_path, grant_path
+from headgate_api.vault import GrantRecord, access_path, grant_path
 from headgate_operator.account import revoking
 from headgate_operator.account.binding import bound_at_import, rebound
 from headgate_operator.account.observed import ObservedAccount
@@ -48,6 +49,8 @@ class GrantPlan:
     valid: Observation
     status: CredentialStatus | None
     expires_at: datetime | None
+    revokes: bool = False
+    """The write is a step of a revocation: status, which takes the token from the proxies, goes before it."""
 
 
 def grant_plan(seen: ObservedAccount, now: datetime) -> GrantPlan:
@@ -58,11 +61,11 @@ def grant_plan(seen: ObservedAccount, now: datetime) -> GrantPlan:
     step, told = revoking.next_step(seen, now)
     if step is not None:
         pending = _valid(False, ConditionReason.REVOKED, "being revoked")
-        return GrantPlan(step, told, pending, account.status.credential, account.status.expires_at)
+        return GrantPlan(step, told, pending, _revoked_status(seen), None, revokes=True)
     held = seen.grant.record
     if held is not None and being_revoked(account, held):
         text = "being revoked; a refresh that is under way ends first, so that none of its tokens is forgotten"
-        return GrantPlan(None, None, _valid(False, ConditionReason.REVOKED, text), _revoked_status(held), None)
+        return GrantPlan(None, None, _valid(False, ConditionReason.REVOKED, text), _revoked_status(seen), None)
     content, problem = _content(seen)
     identity = None
     if content is not None and seen.hash_key is not None:
@@ -173,7 +176,7 @@ def _standing(seen: ObservedAccount, asked: Question, decision: ImportDecision, 
         refused = _valid(False, ConditionReason.REVOKED, revoking.message(gone, seen.account))
         if isinstance(decision, Refused) and decision.reason in _NEW_CONTENT:
             refused = _valid(False, decision.reason, decision.message)
-        return GrantPlan(None, None, refused, _revoked_status(gone), None)
+        return GrantPlan(None, None, refused, _revoked_status(seen), None)
     if grant is None:
         refused = (
             _valid(False, decision.reason, decision.message)
@@ -215,6 +218,10 @@ def _unknown(seen: ObservedAccount, now: datetime) -> GrantPlan:
     """Judge without Vault: by what status last said, since proxies go on with what they hold."""
     account, trouble, reason = seen.account, str(seen.trouble), trouble_reason(seen.trouble)
     known, expires_at = account.status.credential, account.status.expires_at
+    asked = account.metadata.annotations.get(names.ANNOTATION_REVOKE)
+    if known is not None and known.grant_id is not None and known.grant_id == asked:
+        text = f"taken from the proxies; it is revoked as soon as Vault can be asked. {trouble}"
+        return GrantPlan(None, None, _valid(False, ConditionReason.REVOKED, text), _revoked_status(seen), None)
     if known is None or known.version is None:
         return GrantPlan(None, None, _valid(False, reason, trouble), known, expires_at)
     if expires_at is not None and now >= expires_at:
@@ -250,10 +257,21 @@ def _status(seen: ObservedAccount, asked: Question, grant: GrantRecord, version:
     )
 
 
-def _revoked_status(record: GrantRecord | ForgottenGrant) -> CredentialStatus:
-    """Return what status says while a revoked grant has no successor: which forms must not go on with it."""
-    this = record.grant_id if isinstance(record, GrantRecord) else record.forgotten_grant
-    return CredentialStatus(revoked_grants=tuple(dict.fromkeys((*record.revoked, this))))
+def _revoked_status(seen: ObservedAccount) -> CredentialStatus:
+    """Return what status says of a revoked grant, while it has no successor: which forms must not go on with it.
+
+    It stands before anything else is done about a revocation: proxies lose the token with the next snapshot.
+    """
+    known, record, gone = seen.account.status.credential or CredentialStatus(), seen.grant.record, seen.grant.forgotten
+    revoked = [*known.revoked_grants]
+    if record is not None:
+        revoked = [*record.revoked, record.grant_id]
+    elif gone is not None:
+        revoked = [*gone.revoked]
+    elif known.grant_id is not None:
+        revoked.append(known.grant_id)
+    former = tuple(f for f in known.former_grants if f.grant_id not in revoked)
+    return CredentialStatus(former_grants=former, revoked_grants=tuple(dict.fromkeys(revoked))[-_FORMER_GRANTS:])
 
 
 def _former(known: CredentialStatus, grant: GrantRecord) -> tuple[FormerGrant, ...]:

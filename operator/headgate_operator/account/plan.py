@@ -18,9 +18,7 @@ from headgate_operator.account.signing import sign_in, sign_in_notes
 from headgate_operator.credentials.plan import (
     RECHECK_SECONDS,
     AddFinalizer,
-    DestroyGrant,
     Plan,
-    Purge,
     WriteRecord,
     notes_on_change,
     retry_in,
@@ -47,7 +45,7 @@ def plan(seen: ObservedAccount, now: datetime) -> Plan:
     if names.FINALIZER not in metadata.finalizers:
         return Plan(AddFinalizer())
     grant = grant_plan(seen, now)
-    if isinstance(grant.action, WriteRecord | DestroyGrant | Purge):
+    if isinstance(grant.action, WriteRecord) and not grant.revokes:
         return Plan(grant.action, notes=(grant.note,) if grant.note is not None else ())
     return _settled(seen, grant, now)
 

@@ -231,7 +231,8 @@ class Redeemer:
         wait = FIRST_RETRY_SECONDS
         for _ in range(_CONCLUDE_TRIES):
             try:
-                if kept.flow is not None and kept.flow.phase != "Completed":
+                same = kept.flow is not None and kept.flow.grant_id == flow.grant_id
+                if same and kept.flow is not None and kept.flow.phase != "Completed":
                     await self._flows.write(name, flow, cas=kept.version)
                     self._metrics.sign_ins.labels(flow.phase).inc()
                 return flow

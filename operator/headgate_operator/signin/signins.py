@@ -73,7 +73,11 @@ class SignIns:
         kept = await self.flows.read(asked.name)
         if kept.flow is None:
             kept = await self._begin(asked, kept, method)
-        elif not kept.flow.waits(self._clock.now()) or method not in (None, kept.flow.method):
+        elif (
+            not self._own(asked, kept.flow)
+            or not kept.flow.waits(self._clock.now())
+            or method not in (None, kept.flow.method)
+        ):
             raise Refused(409, "KeyUsed", f"a sign-in was begun with this key before; {BEGIN_AGAIN}, with a new key")
         return self._shown(asked, kept)
 
@@ -155,11 +159,15 @@ class SignIns:
         kept = await self.flows.read(asked.name)
         if kept.flow is None:
             raise Refused(404, "NotFound", f"no sign-in of {asked.where} was begun with this key; {BEGIN_AGAIN}")
-        if kept.flow.uid != asked.account.metadata.uid or kept.flow.began_by != asked.by:
+        if not self._own(asked, kept.flow):
             raise Refused(
                 403, "Forbidden", f"this sign-in was begun for another account or by another user; {BEGIN_AGAIN}"
             )
         return kept
+
+    def _own(self, asked: Asked, flow: Flow) -> bool:
+        """Tell whether a flow is of this account, and was begun by whom the annotation names."""
+        return flow.uid == asked.account.metadata.uid and flow.began_by == asked.by
 
     def still_open(self, kept: Kept) -> Flow:
         """Return the flow while a code may still come. Raises Refused (404, 409, 410)."""

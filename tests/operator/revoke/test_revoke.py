@@ -288,3 +288,21 @@ def _file(world: SignInWorld, *, again: int | None = None) -> str:
         world.files = [*getattr(world, "files", []), (issued.access_token, issued.refresh_token)]  # type: ignore[attr-defined]
     access, refresh = world.files[0 if again is not None else -1]  # type: ignore[attr-defined]
     return json.dumps({"claudeAiOauth": {"accessToken": access, "refreshToken": refresh}})
+
+
+async def test_proxies_lose_the_token_even_while_vault_is_away_or_denies() -> None:
+    world = SignInWorld(revocation=True)
+    await world.sign_in()
+    await world.condition()
+    world.annotate(revoke=await world.grant_id())
+    world.memory.away = VaultCause.SEALED
+    status, reason, message = await world.told_of("CredentialValid")
+    assert (status, reason) == ("False", "Revoked") and "as soon as Vault can be asked" in message
+    credential = world.kube.objects[world.key.kind, NS, "ada"]["status"]["credential"]
+    assert "version" not in credential and credential["revokedGrants"] == ["grant-1"]
+    await world.look()
+    assert world.kube.objects[world.key.kind, NS, "ada"]["status"]["credential"] == credential
+    world.memory.away = None
+    await world.look()
+    await world.revoker().revoke(world.key)
+    assert world.server.grants.grants[0].revoked
