@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.operator.credentials.objects import START
@@ -400,3 +401,23 @@ async def test_no_secret_is_said_anywhere(caplog: pytest.LogCaptureFixture) -> N
     assert access_path("team", "ada") not in world.memory.versions or "emulated" in repr(
         world.memory.latest(access_path("team", "ada"))
     )
+
+
+async def test_a_flood_of_strangers_meets_busy_and_nobody_is_held_up_for_long() -> None:
+    world = SignInWorld()
+    slow = asyncio.Event()
+    get = world.kube.get
+
+    async def waiting(*arguments: Any) -> Any:
+        await slow.wait()
+        return await get(*arguments)
+
+    world.kube.get = waiting  # type: ignore[method-assign]
+    async with replica(world) as broker, asyncio.TaskGroup() as group:
+        asked = [group.create_task(broker.tell("x" * 40)) for _ in range(100)]
+        done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        assert {task.result()[1]["error"]["reason"] for task in done} == {"Busy"}
+        slow.set()
+        answers = [answer for answer, _ in await asyncio.gather(*asked)]
+        assert set(answers) == {503, 403}
+        assert (await broker.begin(world.new_key()))[0] == 200
