@@ -412,7 +412,7 @@ async def test_a_flood_of_strangers_meets_busy_and_nobody_is_held_up_for_long() 
         await slow.wait()
         return await get(*arguments)
 
-    world.kube.get = waiting  # type: ignore[method-assign]
+    world.kube.get = waiting  # type: ignore[method-assign,assignment]
     async with replica(world) as broker, asyncio.TaskGroup() as group:
         asked = [group.create_task(broker.tell("x" * 40)) for _ in range(100)]
         done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)

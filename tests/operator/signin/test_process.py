@@ -59,6 +59,7 @@ def test_a_person_signs_in_at_a_replica_that_does_not_lead_and_revokes(
     operators = [start_operator(allowances={"privateAddresses": True}) for _ in range(2)]
     leader = until(lambda: next((o for o in operators if o.leads()), None), what="a leader")
     (other,) = [o for o in operators if o is not leader]
+    until(lambda: other.probe("/readyz")[0] == 200, what="the other replica to have its certificate")
     cluster.apply(PROVIDER | {"spec": PROVIDER["spec"] | {"auth": {"modes": ["Subscription"]}}}, namespace=namespace)
     cluster.apply(_account(emulator.url, emulator.ca_pem or ""), namespace=namespace)
     cluster.kubectl("create", "rolebinding", "signers", "-n", namespace, "--clusterrole=headgate-signer", "--user=ada")
