@@ -15,6 +15,7 @@ from headgate_api.signin import SIGN_IN_CODE_PATH, SIGN_IN_PATH, SignInCode, Sig
 from headgate_operator.broker.authentication import Refused
 from headgate_operator.broker.errors import error_answer
 from headgate_operator.engine.work import Stopping
+from headgate_operator.reading import Unreadable
 from headgate_operator.signin.bodies import read_model
 from headgate_operator.signin.signins import SignIns
 from headgate_runtime.kube import KubeError, KubeUnavailable
@@ -79,6 +80,8 @@ def refusal(error: Exception) -> web.Response:
             )
         case Stopping():
             return error_answer(503, "Stopping", "this operator stops; try again in some seconds", _SOON_SECONDS)
+        case Unreadable():
+            return error_answer(409, "SpecInvalid", str(error))
         case KubeError() | KubeUnavailable():
             return error_answer(503, "Unavailable", "the API server does not answer the operator now", _SOON_SECONDS)
         case VaultError():

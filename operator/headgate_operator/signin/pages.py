@@ -23,7 +23,7 @@ def start_page(facts: Iterable[tuple[str, str]], ticket: str, proof: str) -> str
         "<p>You are about to sign in at the vendor, and to let Headgate use what you sign in to as this account:</p>"
         f"<table>{rows}</table>"
         "<p>Go on only if you began this yourself, from your own command line, and it is your plan.</p>"
-        f'<form method="post" action=""><input type="hidden" name="ticket" value="{_e(ticket)}">'
+        f'<form method="post"><input type="hidden" name="ticket" value="{_e(ticket)}">'
         f'<input type="hidden" name="proof" value="{_e(proof)}"><button>Sign in at the vendor</button></form>',
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.operator.credentials.objects import NS, secret
-from tests.operator.refresh.test_refresh import _fault
+from tests.operator.refresh.test_refresh import fault
 from tests.operator.signin.world import SignInWorld, registered
 
 from headgate_api.resources import SubscriptionAccount
@@ -71,7 +71,7 @@ async def test_a_vendor_that_is_away_is_told_later_and_not_for_ever() -> None:
     world = SignInWorld(revocation=True)
     await world.sign_in()
     await world.condition()
-    _fault(world, FaultKind.SERVER_ERROR, times=None)
+    fault(world, FaultKind.SERVER_ERROR, times=None)
     await _revoked(world)
     assert await world.access() is None
     for _ in range(200):
@@ -90,7 +90,7 @@ async def test_a_vendor_that_refuses_the_client_leaves_it_to_the_owner() -> None
     await world.sign_in()
     await world.condition()
     await _revoked(world)
-    _fault(world, FaultKind.OAUTH_ERROR, times=None, message="invalid_client", status=401)
+    fault(world, FaultKind.OAUTH_ERROR, times=None, message="invalid_client", status=401)
     await world.revoker().revoke(world.key)
     _, _, message = await world.told_of("CredentialValid")
     assert "does not revoke it" in message and "ada@team.example" in message
@@ -236,7 +236,7 @@ async def test_deleting_with_revoke_tells_the_vendor_before_the_object_goes() ->
 async def test_deleting_waits_for_no_vendor_longer_than_minutes() -> None:
     world = SignInWorld(revocation=True)
     await world.sign_in()
-    _fault(world, FaultKind.SERVER_ERROR, times=None)
+    fault(world, FaultKind.SERVER_ERROR, times=None)
     await _deleted(world)
     for _ in range(7):
         await world.revoker().revoke(world.key)
