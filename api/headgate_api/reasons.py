@@ -175,6 +175,8 @@ class ConditionReason(StrEnum):
     # of certificates
     ISSUED = "Issued"
     CERTIFICATE_INVALID = "CertificateInvalid"
+    # of sign-ins
+    SIGNED_IN = "SignedIn"
     # of refreshes
     REFRESHED = "Refreshed"
     SCHEDULED = "Scheduled"

@@ -50,10 +50,8 @@ def access_path(namespace: str, account: str) -> str:
     return f"{namespace}/subscriptionaccounts/{account}/access"
 
 
-class _Record(BaseModel):
+class _Revealing(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
-
-    origins: tuple[str, ...] = Field(description="Origins the credential may be sent to; proxies send it nowhere else.")
 
     def to_vault(self) -> dict[str, Any]:
         """Return the plain data to write, secrets revealed: hand it to Vault and nothing else."""
@@ -64,6 +62,10 @@ class _Record(BaseModel):
         if secret is None:
             return None
         return secret.reveal() if info.context and info.context.get("reveal") else str(secret)
+
+
+class _Record(_Revealing):
+    origins: tuple[str, ...] = Field(description="Origins the credential may be sent to; proxies send it nowhere else.")
 
 
 class APIKeyRecord(_Record):
@@ -94,6 +96,27 @@ class FederatedRecord(AccessRecord):
     forced: int = Field(default=0, ge=0, description="Exchanges in a row that proxies asked for before they were due.")
 
 
+class SignedIn(BaseModel):
+    """Who signed in, where a grant came of a sign-in: the API server vouched for them."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    by: str
+    at: datetime
+
+
+class Revoking(_Revealing):
+    """A grant that serves no more, whose tokens the vendor has yet to be told to revoke."""
+
+    grant_id: str
+    access_token: Secret | None = None
+    refresh_token: Secret | None = None
+    token_origins: tuple[str, ...] = ()
+    since: datetime
+    attempts: int = Field(default=0, ge=0, description="Counted before the vendor is asked.")
+    not_before: datetime | None = None
+
+
 class GrantRecord(AccessRecord):
     """The whole grant: the source of truth from which the access record is written."""
 
@@ -108,6 +131,14 @@ class GrantRecord(AccessRecord):
         default=(), description="Keyed hashes of every content imported so far, newest last."
     )
 
+    sign_in: SignedIn | None = None
+    revoking: tuple[Revoking, ...] = Field(
+        default=(), description="Grants before this one that the vendor has yet to be told to revoke."
+    )
+    revoked: tuple[str, ...] = Field(
+        default=(), description="Ids of grants before this one that were revoked, newest last."
+    )
+
     def access(self) -> AccessRecord:
         """Return what proxies may see of this grant."""
         return AccessRecord(
@@ -120,6 +151,21 @@ class GrantRecord(AccessRecord):
         )
 
 
+class ForgottenGrant(_Record):
+    """What stays of a grant that was revoked: nothing that opens anything, but what must not be imported again."""
+
+    origins: tuple[str, ...] = ()
+    forgotten_grant: str = Field(description="Its id.")
+    forgotten_at: datetime
+    outcome: str = Field(default="", description="What became of it at the vendor, for people.")
+    imports: tuple[str, ...] = ()
+    revoking: tuple[Revoking, ...] = ()
+    revoked: tuple[str, ...] = Field(
+        default=(), description="Ids of all grants of this account that were revoked lately."
+    )
+    purged: bool = Field(default=False, description="No older version of this record is left.")
+
+
 def operator_policy(mount: str = DEFAULT_MOUNT) -> str:
     """Return the Vault policy (HCL) of the control plane: the one writer of credentials."""
     return "\n".join(
@@ -127,6 +173,7 @@ def operator_policy(mount: str = DEFAULT_MOUNT) -> str:
         for path, capabilities in (
             ("data/*", '"create", "read", "update", "delete"'),
             ("metadata/*", '"read", "list", "delete"'),
+            ("destroy/*", '"update"'),
         )
     )
 

@@ -6,10 +6,13 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Final
 
+from aiohttp import web
+
 from headgate_api.clock import Clock
 from headgate_api.redaction import Redactor
 from headgate_api.refresh import REFRESH_PATH
 from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount
+from headgate_operator.account.queues import AccountQueues
 from headgate_operator.account.reconciler import AccountReconciler
 from headgate_operator.analysis.prometheus import Prometheus
 from headgate_operator.broker.authentication import Authenticator
@@ -46,10 +49,12 @@ from headgate_operator.revisions.guards import Guards
 from headgate_operator.revisions.held import Held
 from headgate_operator.revisions.standing import Standing
 from headgate_operator.revisions.store import RevisionStore
+from headgate_operator.revoke.assembly import Revoking
 from headgate_operator.rollout.observe import Installation
 from headgate_operator.rollout.reconciler import RolloutReconciler
 from headgate_operator.services import Services
 from headgate_operator.settings import OperatorSettings
+from headgate_operator.signin.assembly import SigningIn
 from headgate_runtime.admin import Admin, Health
 from headgate_runtime.kube import Kube, KubeError, KubeUnavailable, Object
 from headgate_runtime.kube_kinds import (
@@ -128,6 +133,38 @@ class Operator:
             touched=self._enqueue,
         )
         authenticator = Authenticator(kube, clock)
+        refreshing = RefreshEndpoint(
+            kube,
+            Store(vault),
+            self._refresher,
+            authenticator,
+            self._federation,
+            namespace=settings.namespace,
+            leads=lambda: self._engine is not None,
+            clock=clock,
+        )
+        self._revoking = Revoking(
+            kube,
+            vault,
+            self._services.events,
+            namespace=settings.namespace,
+            clock=clock,
+            redactor=redactor,
+            registry=self._metrics.registry,
+            fence=fence,
+            leads=lambda: self._engine is not None,
+            settled=lambda key: self._enqueue({key}),
+        )
+        self._signing_in = SigningIn(
+            kube,
+            vault,
+            self._services.events,
+            namespace=settings.namespace,
+            clock=clock,
+            redactor=redactor,
+            registry=self._metrics.registry,
+            leads=lambda: self._engine is not None,
+        )
         self._broker = Broker(
             settings.broker_port,
             namespace=settings.namespace,
@@ -137,18 +174,7 @@ class Operator:
             touched=self._reported,
             metrics=self._metrics,
             tls=tls,
-            endpoints={
-                REFRESH_PATH: RefreshEndpoint(
-                    kube,
-                    Store(vault),
-                    self._refresher,
-                    authenticator,
-                    self._federation,
-                    namespace=settings.namespace,
-                    leads=lambda: self._engine is not None,
-                    clock=clock,
-                ).handle
-            },
+            routes=(web.post(REFRESH_PATH, refreshing.handle), *self._signing_in.routes()),
         )
         self._admin = Admin(settings.admin_port, live=self._live, ready=self._ready, registry=self._metrics.registry)
 
@@ -160,6 +186,8 @@ class Operator:
             group.create_task(self._vault.keep_session())
             group.create_task(self._broker_certificate.run())
             group.create_task(self._refresher.run())
+            group.create_task(self._signing_in.run())
+            group.create_task(self._revoking.run())
             for kind in (DEPLOYMENT, CONFIG_MAP):
                 group.create_task(watch_owned(self._kube, kind, self._settings.namespace, self._owned_changed))
 
@@ -231,7 +259,13 @@ class Operator:
                     memory=self._federation,
                 ),
                 SubscriptionAccount.KIND: AccountReconciler(
-                    self._kube, store, executor, edge, self._redactor, services.guards, self._refresher, self._poller
+                    self._kube,
+                    store,
+                    executor,
+                    edge,
+                    self._redactor,
+                    services.guards,
+                    AccountQueues(self._refresher, self._revoking.revoker, self._poller),
                 ),
                 ProxyFleet.KIND: fleets,
                 SNAPSHOT: publisher,

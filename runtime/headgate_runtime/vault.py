@@ -6,7 +6,7 @@ away. The Vault token is renewed without asking the API server and kept by proxi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -122,6 +122,41 @@ class Vault:
             f"delete {path}",
             lambda: self._client.secrets.kv.v2.delete_metadata_and_all_versions(path, mount_point=self._settings.mount),
         )
+
+    async def readable_versions(self, path: str) -> tuple[int, ...]:
+        """Return the numbers of those versions of a record that can still be read, oldest first."""
+
+        def call() -> tuple[int, ...]:
+            answer = self._client.secrets.kv.v2.read_secret_metadata(path, mount_point=self._settings.mount)
+            kept = answer["data"]["versions"].items()
+            return tuple(sorted(int(n) for n, v in kept if not v["destroyed"] and not v["deletion_time"]))
+
+        try:
+            return await self._operation(f"read metadata of {path}", call)
+        except NothingThere:
+            return ()
+
+    async def destroy(self, path: str, versions: Iterable[int]) -> None:
+        """Destroy the content of some versions for good; numbers are not used again, so the next version is a new one."""
+        numbers = sorted(versions)
+        await self._operation(
+            f"destroy versions of {path}",
+            lambda: self._client.secrets.kv.v2.destroy_secret_versions(
+                path, versions=numbers, mount_point=self._settings.mount
+            ),
+        )
+
+    async def list(self, path: str) -> tuple[str, ...]:
+        """Return the names of the records right below a path, in Vault's order; folders end with a slash."""
+
+        def call() -> tuple[str, ...]:
+            answer = self._client.secrets.kv.v2.list_secrets(path, mount_point=self._settings.mount)
+            return tuple(answer["data"]["keys"])
+
+        try:
+            return await self._operation(f"list {path}", call)
+        except NothingThere:
+            return ()
 
     async def health(self) -> VaultHealth:
         """Ask Vault how it is, past the breaker and without a token. Raises VaultUnavailable when it does not answer."""

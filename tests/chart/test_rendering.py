@@ -183,7 +183,9 @@ def test_cert_manager_issues_for_fleet_and_broker(cluster: Cluster) -> None:
 def test_network_policies_let_through_what_is_needed_and_nothing_else(cluster: Cluster) -> None:
     callers = 'networkPolicy.callersFrom=[{"namespaceSelector":{"matchLabels":{"team":"a"}}}]'
     closed = ("networkPolicy.enabled=true", callers, "networkPolicy.metricsFrom=[]")
-    objects = render(cluster, *closed, "defaultFleet.spec.telemetry.otlpEndpoint=http://collector:4318")
+    ingress = {"namespaceSelector": {"matchLabels": {"app": "ingress"}}}
+    people = f"networkPolicy.signInFrom={json.dumps([ingress])}"
+    objects = render(cluster, *closed, people, "defaultFleet.spec.telemetry.otlpEndpoint=http://collector:4318")
     operator, proxies = (one(objects, "NetworkPolicy", f"headgate-{name}")["spec"] for name in ("operator", "proxies"))
 
     called, relayed = proxies["ingress"]
@@ -193,6 +195,7 @@ def test_network_policies_let_through_what_is_needed_and_nothing_else(cluster: C
     assert relayed["from"] == [{"podSelector": proxies["podSelector"]}]
     reported, looked = operator["ingress"]
     assert {"podSelector": proxies["podSelector"]} in reported["from"]
+    assert reported["from"][2:] == [ingress]
     labels = one(objects, "Pod", "headgate-test")["metadata"]["labels"]
     assert looked["from"] == [{"podSelector": {"matchLabels": labels}}]
     assert {"podSelector": {"matchLabels": labels}} in called["from"]

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hvac
 import pytest
 
 from headgate_api.clock import SystemClock
@@ -127,11 +128,21 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
     try:
         server.start()
         server.initialise()
-        server.client().sys.enable_secrets_engine("kv", path=DEFAULT_MOUNT, options={"version": "2"})
+        client = server.client()
+        client.sys.enable_secrets_engine("kv", path=DEFAULT_MOUNT, options={"version": "2"})
+        until(lambda: _versioned(client), what="the new mount to be ready, which answers 400 for a moment")
         yield server
     finally:
         server.close()
         spawner.close()
+
+
+def _versioned(client: hvac.Client) -> bool:
+    try:
+        client.secrets.kv.v2.read_configuration(mount_point=DEFAULT_MOUNT)
+    except hvac.exceptions.InvalidRequest:
+        return False
+    return True
 
 
 @pytest.fixture

@@ -73,9 +73,9 @@ class OperatorProcess:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         return self.ask("POST", json=body, headers=headers)
 
-    def ask(self, method: str, **request: Any) -> httpx.Response:
+    def ask(self, method: str, path: str = "/v1/report", **request: Any) -> httpx.Response:
         """Ask the broker, which is reached by address and checked by name, as proxies do."""
-        url = f"https://127.0.0.1:{self.broker}/v1/report"
+        url = f"https://127.0.0.1:{self.broker}{path}"
         context = until(self._trusted, what="the broker's authority")
         named = {"sni_hostname": names.broker_server_name(NAMESPACE)}
         with httpx.Client(verify=context, timeout=10, trust_env=False) as client:

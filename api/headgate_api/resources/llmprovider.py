@@ -159,6 +159,9 @@ class CredentialStatus(KubeModel):
         default=(),
         description="Grants replaced lately, newest first: a stable form goes on with the one it was kept with.",
     )
+    revoked_grants: tuple[str, ...] = Field(
+        default=(), description="Grants revoked lately: no form goes on with one of them."
+    )
     origins: tuple[str, ...] = Field(default=(), description="Origins the credential may be sent to.")
     imported_from: str | None = Field(default=None, description="The Secret and key whose content Vault now holds.")
     imported_resource_version: str | None = Field(

@@ -83,7 +83,8 @@ class SubscriptionAccountSpec(KubeModel):
     )
     deletion_policy: Literal["Retain", "Revoke"] = Field(
         default="Retain",
-        description="What deleting this object does to the grant in Vault: Retain keeps it, Revoke forgets it.",
+        description="What deleting this object does to the grant: Retain keeps it in Vault, Revoke revokes it at the vendor, where "
+        "that has a way, and forgets it.",
     )
 
 

@@ -7,11 +7,13 @@ last, once the grant has been read back: a crash anywhere in between leaves some
 from dataclasses import dataclass
 from datetime import datetime
 
+from headgate_api import names
 from headgate_api.clock import rfc3339
 from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources.base import Observation, SecretKeyRef
 from headgate_api.resources.llmprovider import CredentialStatus, FormerGrant
 from headgate_api.vault import GrantRecord, access_path, grant_path
+from headgate_operator.account import revoking
 from headgate_operator.account.binding import bound_at_import, rebound
 from headgate_operator.account.observed import ObservedAccount
 from headgate_operator.credentials.content import ContentError, PlanCredential, parse_file, sign_out_warning
@@ -30,9 +32,11 @@ from headgate_operator.credentials.observe import trouble_reason
 from headgate_operator.credentials.plan import Action, EmptySecret, Note, WriteRecord
 from headgate_operator.provider.acceptance import plan_origin
 from headgate_operator.provider.modes import lasting
+from headgate_operator.refresh.verdict import being_revoked
 
 _GRANT_ID_DIGITS = 16
 _FORMER_GRANTS = 8
+_NEW_CONTENT = (ConditionReason.SECRET_INVALID, ConditionReason.SECRET_FORBIDDEN, ConditionReason.ORIGIN_NOT_BOUND)
 _RENEWED = "condition RefreshHealthy says what becomes of it"
 
 
@@ -45,6 +49,8 @@ class GrantPlan:
     valid: Observation
     status: CredentialStatus | None
     expires_at: datetime | None
+    revokes: bool = False
+    """The write is a step of a revocation: status, which takes the token from the proxies, goes before it."""
 
 
 def grant_plan(seen: ObservedAccount, now: datetime) -> GrantPlan:
@@ -52,6 +58,14 @@ def grant_plan(seen: ObservedAccount, now: datetime) -> GrantPlan:
     account = seen.account
     if seen.trouble is not None:
         return _unknown(seen, now)
+    step, told = revoking.next_step(seen, now)
+    if step is not None:
+        pending = _valid(False, ConditionReason.REVOKED, "being revoked")
+        return GrantPlan(step, told, pending, _revoked_status(seen), None, revokes=True)
+    held = seen.grant.record
+    if held is not None and being_revoked(account, held):
+        text = "being revoked; a refresh that is under way ends first, so that none of its tokens is forgotten"
+        return GrantPlan(None, None, _valid(False, ConditionReason.REVOKED, text), _revoked_status(seen), None)
     content, problem = _content(seen)
     identity = None
     if content is not None and seen.hash_key is not None:
@@ -103,7 +117,7 @@ def _content(seen: ObservedAccount) -> tuple[PlanCredential | None, str | None]:
 def _next(
     seen: ObservedAccount, asked: Question, decision: ImportDecision, content: PlanCredential | None, now: datetime
 ) -> tuple[Action | None, Note | None]:
-    grant = seen.grant.record
+    grant, before = seen.grant.record, seen.grant.record or seen.grant.forgotten
     if isinstance(decision, Import) and content is not None:
         record = GrantRecord(
             origins=decision.origins,
@@ -117,6 +131,8 @@ def _next(
             token_origins=bound_at_import(seen),
             obtained_at=now.replace(microsecond=0),
             imports=(*asked.held.imports, decision.import_id),
+            revoking=revoking.waiting(before),
+            revoked=before.revoked if before is not None else (),
         )
         where = asked.secret.where if asked.secret is not None else asked.path
         note = Note(
@@ -155,7 +171,12 @@ def _emptying(seen: ObservedAccount, decision: ImportDecision) -> tuple[EmptySec
 
 
 def _standing(seen: ObservedAccount, asked: Question, decision: ImportDecision, now: datetime) -> GrantPlan:
-    grant, version = seen.grant.record, seen.access.version
+    grant, version, gone = seen.grant.record, seen.access.version, seen.grant.forgotten
+    if grant is None and gone is not None:
+        refused = _valid(False, ConditionReason.REVOKED, revoking.message(gone, seen.account))
+        if isinstance(decision, Refused) and decision.reason in _NEW_CONTENT:
+            refused = _valid(False, decision.reason, decision.message)
+        return GrantPlan(None, None, refused, _revoked_status(seen), None)
     if grant is None:
         refused = (
             _valid(False, decision.reason, decision.message)
@@ -197,6 +218,10 @@ def _unknown(seen: ObservedAccount, now: datetime) -> GrantPlan:
     """Judge without Vault: by what status last said, since proxies go on with what they hold."""
     account, trouble, reason = seen.account, str(seen.trouble), trouble_reason(seen.trouble)
     known, expires_at = account.status.credential, account.status.expires_at
+    asked = account.metadata.annotations.get(names.ANNOTATION_REVOKE)
+    if known is not None and known.grant_id is not None and known.grant_id == asked:
+        text = f"taken from the proxies; it is revoked as soon as Vault can be asked. {trouble}"
+        return GrantPlan(None, None, _valid(False, ConditionReason.REVOKED, text), _revoked_status(seen), None)
     if known is None or known.version is None:
         return GrantPlan(None, None, _valid(False, reason, trouble), known, expires_at)
     if expires_at is not None and now >= expires_at:
@@ -208,8 +233,12 @@ def _unknown(seen: ObservedAccount, now: datetime) -> GrantPlan:
 
 def _mend(asked: Question) -> str:
     if asked.ref is None:
-        return "sign in again and name a Secret with the new credential file in spec.credential.importSecretRef"
-    return f"sign in again and put the new credential file into Secret {asked.namespace}/{asked.ref.name}, key {asked.ref.key}"
+        return (
+            "sign in again (headgate account login), or name a Secret with a new credential file in "
+            "spec.credential.importSecretRef"
+        )
+    where = f"Secret {asked.namespace}/{asked.ref.name}, key {asked.ref.key}"
+    return f"sign in again (headgate account login), or put a new credential file into {where}"
 
 
 def _status(seen: ObservedAccount, asked: Question, grant: GrantRecord, version: int) -> CredentialStatus:
@@ -220,19 +249,38 @@ def _status(seen: ObservedAccount, asked: Question, grant: GrantRecord, version:
     return CredentialStatus(
         version=version,
         grant_id=grant.grant_id,
-        former_grants=_former(known, grant.grant_id),
+        former_grants=_former(known, grant),
+        revoked_grants=grant.revoked,
         origins=grant.origins,
         imported_from=imported_from,
         imported_resource_version=imported_version,
     )
 
 
-def _former(known: CredentialStatus, grant_id: str) -> tuple[FormerGrant, ...]:
-    """Return the grants that this one replaced, each in the newest version that status ever told of it."""
+def _revoked_status(seen: ObservedAccount) -> CredentialStatus:
+    """Return what status says of a revoked grant, while it has no successor: which forms must not go on with it.
+
+    It stands before anything else is done about a revocation: proxies lose the token with the next snapshot.
+    """
+    known, record, gone = seen.account.status.credential or CredentialStatus(), seen.grant.record, seen.grant.forgotten
+    revoked = [*known.revoked_grants]
+    if record is not None:
+        revoked = [*record.revoked, record.grant_id]
+    elif gone is not None:
+        revoked = [*gone.revoked]
+    elif known.grant_id is not None:
+        revoked.append(known.grant_id)
+    former = tuple(f for f in known.former_grants if f.grant_id not in revoked)
+    return CredentialStatus(former_grants=former, revoked_grants=tuple(dict.fromkeys(revoked))[-_FORMER_GRANTS:])
+
+
+def _former(known: CredentialStatus, grant: GrantRecord) -> tuple[FormerGrant, ...]:
+    """Return the grants that this one replaced, each in the newest version that status ever told of it; not those revoked."""
     former = known.former_grants
-    if known.grant_id is not None and known.version is not None and known.grant_id != grant_id:
+    if known.grant_id is not None and known.version is not None:
         former = (FormerGrant(grant_id=known.grant_id, version=known.version), *former)
-    return tuple({f.grant_id: f for f in reversed(former) if f.grant_id != grant_id}.values())[::-1][:_FORMER_GRANTS]
+    kept = [f for f in former if f.grant_id != grant.grant_id and f.grant_id not in grant.revoked]
+    return tuple({f.grant_id: f for f in reversed(kept)}.values())[::-1][:_FORMER_GRANTS]
 
 
 def _valid(status: bool | None, reason: ConditionReason | str, message: str) -> Observation:

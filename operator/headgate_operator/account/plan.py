@@ -8,24 +8,23 @@ from headgate_api import names
 from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources import SubscriptionAccountStatus
 from headgate_api.resources.base import Condition, Observation, merge_conditions
-from headgate_api.vault import access_path, grant_path
+from headgate_operator.account import revoking
 from headgate_operator.account.acknowledged import acknowledged
+from headgate_operator.account.deletion import deletion
 from headgate_operator.account.grant import GrantPlan, grant_plan
 from headgate_operator.account.observed import ObservedAccount
-from headgate_operator.account.refreshing import refreshing
+from headgate_operator.account.refreshing import asked_for, refreshing
+from headgate_operator.account.signing import sign_in, sign_in_notes
 from headgate_operator.credentials.plan import (
     RECHECK_SECONDS,
     AddFinalizer,
-    DeleteRecords,
-    Note,
     Plan,
-    RemoveFinalizer,
     WriteRecord,
     notes_on_change,
     retry_in,
     soonest,
 )
-from headgate_operator.credentials.settled import changed_status, deletion_waits
+from headgate_operator.credentials.settled import changed_status
 from headgate_operator.delivery.assemble import account_entry
 from headgate_operator.limits.shown import shown
 from headgate_operator.revisions.shown import account_condition, programmed_as
@@ -44,11 +43,11 @@ def plan(seen: ObservedAccount, now: datetime) -> Plan:
     """Return the next step for an account."""
     metadata = seen.account.metadata
     if metadata.deletion_timestamp is not None:
-        return _deletion(seen, now)
+        return deletion(seen, now)
     if names.FINALIZER not in metadata.finalizers:
         return Plan(AddFinalizer())
     grant = grant_plan(seen, now)
-    if isinstance(grant.action, WriteRecord):
+    if isinstance(grant.action, WriteRecord) and not grant.revokes:
         return Plan(grant.action, notes=(grant.note,) if grant.note is not None else ())
     return _settled(seen, grant, now)
 
@@ -74,15 +73,17 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
         *renewal.observations,
         *limits.observations,
     )
+    signed = sign_in(seen)
     status = SubscriptionAccountStatus(
         observed_generation=account.metadata.generation,
         expires_at=grant.expires_at,
         credential=grant.status,
+        sign_in=signed,
         conditions=merge_conditions(before, observations, generation=account.metadata.generation, now=now),
     )
     status = limits.into(renewal.into(status))
     expiry = grant.expires_at
-    notes = notes_on_change(before, observations, _TOLD)
+    notes = (*sign_in_notes(seen), *asked_for(seen, renewal), *notes_on_change(before, observations, _TOLD))
     return Plan(
         grant.action,
         notes=(*notes, grant.note) if grant.note is not None else notes,
@@ -93,6 +94,7 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
             (expiry - now).total_seconds() if expiry is not None and expiry > now else None,
             renewal.look_again,
             limits.look_again,
+            revoking.look_again(seen, now),
         ),
     )
 
@@ -137,25 +139,3 @@ def _ready(
     if not delivered.status:
         return Observation(ConditionType.READY, False, delivered.reason, f"{delivered.type.value}: {delivered.message}")
     return Observation(ConditionType.READY, True, ConditionReason.READY, "requests may use this account")
-
-
-def _deletion(seen: ObservedAccount, now: datetime) -> Plan:
-    """Carry out deletionPolicy. Retain asks nothing of Vault; Revoke takes the token from the proxies first."""
-    account = seen.account
-    if names.FINALIZER not in account.metadata.finalizers:
-        return Plan()
-    access, grant = access_path(*account.key), grant_path(*account.key)
-    if account.spec.deletion_policy == "Retain":
-        text = f"the grant stays in Vault at {grant}; an account of this name will use it again (deletionPolicy Retain)"
-        return Plan(RemoveFinalizer(), notes=(Note("Normal", ConditionReason.RETAINED, "Delete", text),))
-    if seen.trouble is not None:
-        return deletion_waits(
-            seen.body, account, f"deletion waits until the grant at {grant} can be deleted", seen.trouble, now
-        )
-    if seen.access.version or seen.grant.version:
-        text = (
-            "the grant was deleted from Vault (deletionPolicy Revoke). The vendor has no way to revoke it from here: its holder, "
-            f"{account.spec.owner.email}, ends it in the account settings at the vendor, under authorized applications"
-        )
-        return Plan(DeleteRecords((access, grant)), notes=(Note("Normal", ConditionReason.FORGOTTEN, "Delete", text),))
-    return Plan(RemoveFinalizer())

@@ -10,15 +10,17 @@ from headgate_api.resources.limits import LimitObservation
 from headgate_api.vault import access_path
 from headgate_operator.account.observed import ObservedAccount
 from headgate_operator.account.plan import plan
+from headgate_operator.account.queues import AccountQueues
 from headgate_operator.account.refreshing import refreshing
+from headgate_operator.account.revoking import due as is_due
+from headgate_operator.account.revoking import waiting
 from headgate_operator.credentials.executor import Executor
 from headgate_operator.credentials.observe import remember, secret_view
 from headgate_operator.credentials.plan import Plan, soonest
-from headgate_operator.credentials.seams import Edge, NoRefreshes, RefreshQueue, UsagePolls
+from headgate_operator.credentials.seams import Edge
 from headgate_operator.credentials.store import Store
 from headgate_operator.engine.keys import Key
 from headgate_operator.limits.asking import asked_about
-from headgate_operator.limits.poller import NoPolls
 from headgate_operator.limits.shown import as_told
 from headgate_operator.reading import Unreadable, read, readable
 from headgate_operator.revisions.guard import UNGUARDED, Guard
@@ -39,11 +41,9 @@ class AccountReconciler:
         edge: Edge,
         redactor: Redactor,
         guards: Guards,
-        refreshes: RefreshQueue | None = None,
-        polls: UsagePolls | None = None,
+        queues: AccountQueues | None = None,
     ) -> None:
-        self._refreshes = refreshes or NoRefreshes()
-        self._polls = polls or NoPolls()
+        self._queues = queues or AccountQueues()
         self._kube = kube
         self._store = store
         self._executor = executor
@@ -64,12 +64,15 @@ class AccountReconciler:
         due = refreshing(seen, now).due_at_origin if step.action is None else None
         if due is not None:
             expires = seen.grant.record.expires_at if seen.grant.record is not None else None
-            self._refreshes.due(Key.of(seen.body), due, expires)
+            self._queues.refreshes.due(Key.of(seen.body), due, expires)
+        untold = waiting(seen.grant.record or seen.grant.forgotten)
+        if step.action is None and any(is_due(item, now) for item in untold):
+            self._queues.revocations.due(Key.of(seen.body))
         usage = asked_about(seen.account, seen.provider) if step.action is None and seen.access.record else None
         if usage is None:
             return step
         heard = seen.limits.at if seen.limits is not None else None
-        return replace(step, requeue=soonest(step.requeue, self._polls.look(Key.of(seen.body), usage, heard)))
+        return replace(step, requeue=soonest(step.requeue, self._queues.polls.look(Key.of(seen.body), usage, heard)))
 
     async def _observe(self, key: Key, trouble: VaultError | None) -> ObservedAccount | None:
         body = await self._kube.get(SUBSCRIPTION_ACCOUNT, key.namespace, key.name)

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from headgate_api import names
 from headgate_api.clock import rfc3339
 from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources import SubscriptionAccountStatus
 from headgate_api.resources.base import Observation
 from headgate_operator.account.observed import ObservedAccount
 from headgate_operator.credentials.observe import trouble_reason
-from headgate_operator.credentials.plan import soonest
+from headgate_operator.credentials.plan import Note, soonest
 from headgate_operator.refresh.schedule import due_at
-from headgate_operator.refresh.verdict import Attempt, failing, judge, token_origin
+from headgate_operator.refresh.verdict import Attempt, asked_generation, failing, judge, token_origin
 
 _IN_ORDER: Final = (ConditionReason.SCHEDULED, ConditionReason.REFRESHING)
 _AGAIN_SECONDS: Final = 15.0
@@ -36,6 +37,15 @@ class Refreshing:
         )
 
 
+def asked_for(seen: ObservedAccount, renewal: Refreshing) -> tuple[Note, ...]:
+    """Return the Event of a refresh that somebody asked for by annotation, once status is about to tell of it."""
+    asked, known = asked_generation(seen.account), seen.account.status.generation
+    if asked is None or asked != known or renewal.generation is None or renewal.generation <= asked:
+        return ()
+    text = f"generation {renewal.generation} replaces {asked}, as {names.ANNOTATION_REFRESH} asked"
+    return (Note("Normal", ConditionReason.REFRESHED, "Refresh", text),)
+
+
 def refreshing(seen: ObservedAccount, now: datetime) -> Refreshing:
     """Return what is to be said and done about refreshes of an account."""
     account, profile = seen.account, seen.account.spec.oauth
@@ -49,6 +59,8 @@ def refreshing(seen: ObservedAccount, now: datetime) -> Refreshing:
     generation = grant.generation if grant is not None else None
     if profile is None:
         return Refreshing(last=last, generation=generation)
+    if grant is None and seen.grant.forgotten is not None:
+        return Refreshing((_healthy(False, ConditionReason.REVOKED, "the grant was revoked, so nothing is refreshed"),))
     verdict = judge(account, grant, now)
     if isinstance(verdict, Attempt):
         due = due_at(grant) if grant is not None and not verdict.interrupted else None

@@ -8,23 +8,22 @@ The token is an account's, or the one that a provider's workload identity was ex
 
 import asyncio
 import json
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Protocol
 
 from aiohttp import web
 from pydantic import ValidationError
 
-from headgate_api.clock import Clock, rfc3339
+from headgate_api.clock import Clock
 from headgate_api.reasons import ConditionReason
 from headgate_api.refresh import RefreshAnswer, RefreshRequest
 from headgate_api.resources import LLMProvider, ProxyFleet, SubscriptionAccount
 from headgate_api.resources.base import problem_of
 from headgate_api.vault import AccessRecord, FederatedRecord, access_path
 from headgate_operator.broker.authentication import Authenticator, Refused, authorize
+from headgate_operator.broker.errors import error_answer
 from headgate_operator.credentials.store import Store, Stored
 from headgate_operator.engine.keys import Key
 from headgate_operator.federation.memory import Memory
@@ -43,7 +42,6 @@ _NAME: Final = "([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?)"
 _ACCESS: Final = re.compile(f"{_NAME}/{SubscriptionAccount.PLURAL}/{_NAME}/access")
 _FEDERATED: Final = re.compile(f"{_NAME}/{LLMProvider.PLURAL}/{_NAME}/federated/([0-9a-f]{{8,64}})")
 _SOON_SECONDS: Final = 5
-_LATEST_SECONDS: Final = 3600
 
 
 class Refreshes(Protocol):
@@ -83,13 +81,13 @@ class RefreshEndpoint:
         try:
             answer = await self._answer(request)
         except Refused as refused:
-            return _error(refused.status, refused.reason, refused.message)
+            return error_answer(refused.status, refused.reason, refused.message)
         except (KubeError, KubeUnavailable):
-            return _error(503, "Unavailable", "the API server does not answer the operator now", _SOON_SECONDS)
+            return error_answer(503, "Unavailable", "the API server does not answer the operator now", _SOON_SECONDS)
         except VaultError as error:
-            return _error(503, "VaultUnavailable", str(error), _SOON_SECONDS)
+            return error_answer(503, "VaultUnavailable", str(error), _SOON_SECONDS)
         except TimeoutError:
-            return _error(503, "Refreshing", "the refresh goes on; ask again for its outcome", _SOON_SECONDS)
+            return error_answer(503, "Refreshing", "the refresh goes on; ask again for its outcome", _SOON_SECONDS)
         return answer
 
     async def _answer(self, request: web.Request) -> web.Response:
@@ -161,7 +159,7 @@ class RefreshEndpoint:
 
     def _renewed(self, path: str, result: Renewed) -> web.Response:
         if result.version is None:
-            return _error(503, "Refreshing", "new tokens are stored and about to be published", 1)
+            return error_answer(503, "Refreshing", "new tokens are stored and about to be published", 1)
         answer = RefreshAnswer(
             path=path, version=result.version, generation=result.generation, expires_at=result.expires_at
         )
@@ -171,8 +169,8 @@ class RefreshEndpoint:
         """Say that there is no newer token: for good (409), or for now (503)."""
         again = None if rest.until is None else (rest.until - self._clock.now()).total_seconds()
         if rest.healthy is False:
-            return _error(409, rest.reason, rest.message, again, rest.until)
-        return _error(503, rest.reason, rest.message, _SOON_SECONDS if again is None else again, rest.until)
+            return error_answer(409, rest.reason, rest.message, again, rest.until)
+        return error_answer(503, rest.reason, rest.message, _SOON_SECONDS if again is None else again, rest.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +205,3 @@ async def _read(request: web.Request) -> RefreshRequest:
     if asked.version is None and asked.generation is None:
         raise Refused(400, "Invalid", "version: name the version (or the generation) of the token that was refused")
     return asked
-
-
-def _error(
-    status: int, reason: str, message: str, retry_after: float | None = None, until: datetime | None = None
-) -> web.Response:
-    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
-    if retry_after is not None:
-        headers["retry-after"] = str(min(_LATEST_SECONDS, max(1, math.ceil(retry_after))))
-    error = {"reason": str(reason), "message": message} | ({"until": rfc3339(until)} if until is not None else {})
-    return web.json_response({"error": error}, status=status, headers=headers)

@@ -7,7 +7,7 @@ the snapshot names the leader's broker.
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Final, Self
 
@@ -41,7 +41,7 @@ class Broker:
     """The server, by TLS alone; an asynchronous context manager. ``touched`` is told which objects a report concerns.
 
     It listens before ``tls`` has a certificate: handshakes fail until then, and the port is there for probes.
-    ``endpoints``: what else is answered, by path (POST).
+    ``routes``: what else is answered.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Broker:
         touched: Callable[[set[Key]], None],
         metrics: Metrics,
         tls: ServingTLS,
-        endpoints: Mapping[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] | None = None,
+        routes: Iterable[web.RouteDef] = (),
         host: str | None = None,
     ) -> None:
         self._port = port
@@ -67,7 +67,7 @@ class Broker:
         self._touched = touched
         self._metrics = metrics
         self._tls = tls
-        self._endpoints = dict(endpoints or {})
+        self._routes = tuple(routes)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -79,8 +79,7 @@ class Broker:
         app = web.Application(client_max_size=MAX_REPORT_BYTES)
         app.router.add_get("/livez", self._livez)
         app.router.add_post(REPORT_PATH, self._report)
-        for path, handler in self._endpoints.items():
-            app.router.add_post(path, handler)
+        app.router.add_routes(self._routes)
         listening = listening_socket(self._port, self._host)
         self._port = port_of(listening)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)

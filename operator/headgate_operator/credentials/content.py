@@ -4,6 +4,7 @@ Nothing here echoes content: an error names the Secret, the key and the field, a
 """
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,6 +18,8 @@ GEMINI_CLI: Final = "Gemini CLI"
 _PRODUCTS: Final = f"{CLAUDE_CODE}, {CODEX} or {GEMINI_CLI}"
 _PROTOCOLS: Final = {CLAUDE_CODE: "Anthropic", CODEX: "OpenAI", GEMINI_CLI: "Gemini"}
 _OPENAI_CLAIM: Final = "https://api.openai.com/auth"
+_WORD: Final = re.compile(r"[\x21-\x7e]+")
+_LONGEST_ACCOUNT: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +125,24 @@ def _codex(document: dict[str, Any], where: str) -> PlanCredential:
         )
     tokens = _inner(document, "tokens", where, CODEX)
     access, id_token = tokens.needed("access_token"), tokens.token("id_token")
-    given = [tokens.text("account_id")]
-    for token in (access, id_token):
-        claim = claims(token).get(_OPENAI_CLAIM)
-        found = claim.get("chatgpt_account_id") if isinstance(claim, dict) else None
-        given.append(found if isinstance(found, str) and found.isascii() and found.isprintable() else None)
     return PlanCredential(
         access_token=access,
         refresh_token=tokens.token("refresh_token"),
         expires_at=claimed_expiry(access),
         scopes=(),
         product=CODEX,
-        account_id=next((name for name in given if name), None),
+        account_id=tokens.text("account_id") or openai_account(access, id_token),
     )
+
+
+def openai_account(*tokens: Secret | None) -> str | None:
+    """Return the account that OpenAI's tokens claim to be of, from the first that names one."""
+    for token in tokens:
+        claim = claims(token).get(_OPENAI_CLAIM)
+        found = claim.get("chatgpt_account_id") if isinstance(claim, dict) else None
+        if isinstance(found, str) and found and len(found) <= _LONGEST_ACCOUNT and _WORD.fullmatch(found):
+            return found
+    return None
 
 
 def _gemini_cli(document: dict[str, Any], where: str) -> PlanCredential:
@@ -150,4 +158,4 @@ def _gemini_cli(document: dict[str, Any], where: str) -> PlanCredential:
     )
 
 
-__all__ = ["ContentError", "PlanCredential", "parse_api_key", "parse_file", "sign_out_warning"]
+__all__ = ["ContentError", "PlanCredential", "openai_account", "parse_api_key", "parse_file", "sign_out_warning"]

@@ -27,6 +27,8 @@ class Held:
     imports: tuple[str, ...] = ()
     invalid: str | None = None
     """Why the record cannot be used, when someone wrote something else there."""
+    forgotten: bool = False
+    """A grant was here and was revoked: nothing to use, and what it was imported from is not imported again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def decide(asked: Question) -> ImportDecision:
     held, secret = asked.held, asked.secret
     if held.invalid is not None:
         return Refused(ConditionReason.RECORD_INVALID, f"Vault record {asked.path} cannot be used: {held.invalid}")
-    if not held.found and held.version:
+    if not held.found and held.version and not held.forgotten:
         return Refused(
             ConditionReason.CREDENTIAL_NOT_FOUND,
             f"version {held.version} of Vault record {asked.path} was deleted by hand; undelete it there, or delete the "

@@ -13,8 +13,10 @@ from headgate_operator.credentials.plan import (
     Action,
     AddFinalizer,
     DeleteRecords,
+    DestroyGrant,
     EmptySecret,
     Plan,
+    Purge,
     RemoveFinalizer,
     WriteRecord,
 )
@@ -150,6 +152,12 @@ class Executor:
                 for path in paths:
                     self._fence()
                     await self._store.delete(path)
+            case DestroyGrant(path, grant_id):
+                await self._store.destroy_grant(path, grant_id)
+            case Purge(path, gone, cas):
+                await self._store.destroy_before(path, cas)
+                self._fence()
+                await self._store.write(path, gone, cas=cas)
             case EmptySecret(ref, resource_version):
                 namespace = body["metadata"]["namespace"]
                 operations = [unchanged_since(resource_version), {"op": "remove", "path": f"/data/{ref.key}"}]

@@ -52,6 +52,11 @@ def remember(
         redactor.remember(record.access_token)
         if isinstance(record, GrantRecord) and record.refresh_token is not None:
             redactor.remember(record.refresh_token)
+    holder = record if isinstance(record, GrantRecord) else stored.forgotten
+    for gone in holder.revoking if holder is not None else ():
+        for token in (gone.access_token, gone.refresh_token):
+            if token is not None:
+                redactor.remember(token)
 
 
 def _remember_content(redactor: Redactor, content: Secret) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources.base import Condition, Observation, SecretKeyRef
-from headgate_api.vault import AccessRecord, APIKeyRecord
+from headgate_api.vault import AccessRecord, APIKeyRecord, ForgottenGrant
 
 FIRST_RETRY_SECONDS: Final = 2.0
 LONGEST_RETRY_SECONDS: Final = 30.0
@@ -34,7 +34,7 @@ class WriteRecord:
     """Write a record by check-and-set."""
 
     path: str
-    record: APIKeyRecord | AccessRecord
+    record: APIKeyRecord | AccessRecord | ForgottenGrant
     cas: int
 
 
@@ -46,6 +46,23 @@ class DeleteRecords:
 
 
 @dataclass(frozen=True, slots=True)
+class DestroyGrant:
+    """Destroy the versions of an access record that are of this grant: proxies cannot read it any more."""
+
+    path: str
+    grant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Destroy all older versions of a record, then write it by check-and-set."""
+
+    path: str
+    record: ForgottenGrant
+    cas: int
+
+
+@dataclass(frozen=True, slots=True)
 class EmptySecret:
     """Remove one key of a Secret, if the Secret is still the one that was read."""
 
@@ -53,7 +70,7 @@ class EmptySecret:
     resource_version: str
 
 
-Action: TypeAlias = AddFinalizer | RemoveFinalizer | WriteRecord | DeleteRecords | EmptySecret
+Action: TypeAlias = AddFinalizer | RemoveFinalizer | WriteRecord | DeleteRecords | DestroyGrant | Purge | EmptySecret
 
 
 @dataclass(frozen=True, slots=True)

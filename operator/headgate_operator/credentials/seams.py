@@ -59,3 +59,17 @@ class UsagePolls(Protocol):
 
     def look(self, key: Key, usage: UsagePolling, heard: datetime | None) -> float | None:
         """Have an account asked about if it is due; return the seconds until the next look."""
+
+
+class RevocationQueue(Protocol):
+    """Where accounts go of whose revoked grant the vendor is to be told."""
+
+    def due(self, key: Key) -> None:
+        """Tell the vendor soon; to say so again changes nothing."""
+
+
+class NoRevocations:
+    """Tells nobody: for a process that only looks."""
+
+    def due(self, key: Key) -> None:
+        """Do nothing."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from headgate_api import names
-from headgate_api.reasons import ConditionType
+from headgate_api.reasons import ConditionReason, ConditionType
 from headgate_api.resources import LLMProvider, LLMProviderStatus, SubscriptionAccount, SubscriptionAccountStatus
 from headgate_api.resources.base import Observation, merge_conditions
 from headgate_operator.credentials.observe import trouble_reason
@@ -30,7 +30,18 @@ def deletion_waits(
         f"{cause}: {trouble}. To let the object go without it, remove the finalizer {names.FINALIZER}; the record then "
         "stays in Vault"
     )
-    waiting = Observation(ConditionType.READY, False, trouble_reason(trouble), text)
+    return waits(body, item, trouble_reason(trouble), text, now)
+
+
+def waits(
+    body: Mapping[str, Any],
+    item: LLMProvider | SubscriptionAccount,
+    reason: ConditionReason,
+    message: str,
+    now: datetime,
+) -> Plan:
+    """Return the plan of an object whose deletion waits: Ready says what for."""
+    waiting = Observation(ConditionType.READY, False, reason, message)
     before = item.status.conditions
     others = [c for c in before if c.type != ConditionType.READY]
     merged = merge_conditions(before, [waiting], generation=item.metadata.generation, now=now)

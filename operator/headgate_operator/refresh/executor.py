@@ -30,7 +30,7 @@ from headgate_operator.refresh.ledger import Ledger
 from headgate_operator.refresh.metrics import RefreshMetrics
 from headgate_operator.refresh.records import ASK_WITHIN_SECONDS, Abandoned, Outcome, claimed, concluded
 from headgate_operator.refresh.subject import NoClient, Subject, Subjects
-from headgate_operator.refresh.verdict import Attempt, Rest, judge
+from headgate_operator.refresh.verdict import Attempt, Rest, being_revoked, judge
 from headgate_runtime.kube import KubeError, KubeUnavailable
 from headgate_runtime.vault import CasMismatch, VaultError
 
@@ -109,7 +109,8 @@ class RefreshExecutor:
             return self._rest(_LATER, trouble_reason(error), str(error))
         except (KubeError, KubeUnavailable, Unreadable) as error:
             return self._rest(_LATER, ConditionReason.UNAVAILABLE, str(error))
-        if refused is not None and stored.record is not None and stored.record.generation > refused:
+        newer = refused is not None and stored.record is not None and stored.record.generation > refused
+        if newer and stored.record is not None and not being_revoked(subject.account, stored.record):
             return await self._renewed(key, stored.record)
         verdict = judge(
             subject.account,

@@ -13,7 +13,7 @@ from headgate_operator.engine.keys import Key
 from headgate_operator.oauth.requests import Client
 from headgate_operator.reading import read, readable
 from headgate_operator.refresh.verdict import token_origin
-from headgate_runtime.kube import Kube
+from headgate_runtime.kube import Kube, Object
 from headgate_runtime.kube_kinds import PROXY_FLEET, SUBSCRIPTION_ACCOUNT
 
 _LONGEST_SECRET = 4096
@@ -29,6 +29,7 @@ class Subject:
 
     account: SubscriptionAccount
     private_addresses: bool
+    body: Object
 
 
 class Subjects:
@@ -46,7 +47,7 @@ class Subjects:
             return None
         fleets = readable(ProxyFleet, await self._kube.list(PROXY_FLEET, self._fleet_namespace))
         private = any(f.spec.serves(key.namespace) and f.spec.allowances.private_addresses for f in fleets)
-        return Subject(read(SubscriptionAccount, body), private)
+        return Subject(read(SubscriptionAccount, body), private, body)
 
     async def client(self, namespace: str, profile: OAuthProfile) -> Client:
         """Return the profile's client. Raises NoClient, KubeError, KubeUnavailable."""

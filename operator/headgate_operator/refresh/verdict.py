@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
+from headgate_api import names
 from headgate_api.clock import rfc3339
 from headgate_api.origins import origin_of
 from headgate_api.reasons import ConditionReason
@@ -13,6 +14,7 @@ from headgate_api.vault import GrantRecord, grant_path
 from headgate_operator.account.acknowledged import is_acknowledged
 from headgate_operator.refresh.schedule import due_at, forced_gap
 
+_LONGEST_GENERATION: Final = 10
 SIGHTED_SECONDS: Final = 15.0
 """How long a claim that has run out must have been seen here before it is taken over: after an outage of Vault, its holder
 may be about to store what the vendor gave it."""
@@ -67,7 +69,23 @@ def judge(
     """
     if grant is None:
         return _no(ConditionReason.CREDENTIAL_NOT_FOUND, f"Vault holds nothing at {grant_path(*account.key)}")
-    return _unable(account, grant) or _held_back(account, grant, now, claim_seen_for) or _by_time(grant, now, refused)
+    asked = asked_generation(account)
+    return (
+        _unable(account, grant)
+        or _held_back(account, grant, now, claim_seen_for)
+        or _by_time(grant, now, refused, asked=asked is not None and asked == grant.generation)
+    )
+
+
+def being_revoked(account: SubscriptionAccount, grant: GrantRecord) -> bool:
+    """Tell whether somebody asked to revoke this very grant; an older one is revoked, or replaced, already."""
+    return account.metadata.annotations.get(names.ANNOTATION_REVOKE) == grant.grant_id
+
+
+def asked_generation(account: SubscriptionAccount) -> int | None:
+    """Return the generation that somebody asked to replace, by annotation, or None."""
+    text = account.metadata.annotations.get(names.ANNOTATION_REFRESH, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_GENERATION else None
 
 
 def _unable(account: SubscriptionAccount, grant: GrantRecord) -> Rest | None:
@@ -89,6 +107,8 @@ def _unable(account: SubscriptionAccount, grant: GrantRecord) -> Rest | None:
             ConditionReason.NO_OAUTH_PROFILE,
             "spec.oauth is missing, so the access token serves until it expires; add the vendor's profile",
         )
+    if being_revoked(account, grant):
+        return _no(ConditionReason.REVOKED, "the grant is being revoked")
     if grant.refresh_token is None:
         return _no(
             ConditionReason.NO_REFRESH_TOKEN,
@@ -128,14 +148,18 @@ def _held_back(account: SubscriptionAccount, grant: GrantRecord, now: datetime, 
     return Attempt(interrupted=True, forced=False)
 
 
-def _by_time(grant: GrantRecord, now: datetime, refused: int | None) -> Verdict:
+def _by_time(grant: GrantRecord, now: datetime, refused: int | None, *, asked: bool) -> Verdict:
     state, due = grant.refresh, due_at(grant)
     if due is not None and now >= due:
         return Attempt(interrupted=False, forced=False)
-    if refused is not None and refused >= grant.generation:
+    if asked or (refused is not None and refused >= grant.generation):
         again = state.last_refresh + forced_gap(state.forced) if state.last_refresh is not None else now
         if now >= again:
             return Attempt(interrupted=False, forced=True)
+        if refused is None or refused < grant.generation:
+            until = min(again, due) if due is not None else again
+            text = f"asked for ({names.ANNOTATION_REFRESH}), and the token is new; the next one follows at {rfc3339(until)}"
+            return Rest(until, True, ConditionReason.SCHEDULED, text)
         text = f"the vendor refuses a token it has just issued; the next one is asked for at {rfc3339(again)}"
         return Rest(again, None, ConditionReason.REVOKED, text)
     if state.failures:  # another profile than the one that failed, or the wait is over
@@ -166,8 +190,12 @@ def mend(account: SubscriptionAccount) -> str:
     """Return what the owner has to do for a new grant."""
     ref, owner = account.spec.credential.import_secret_ref, account.spec.owner.email
     if ref is not None:
-        return f"{owner} signs in again, and the new credential file goes into Secret {account.metadata.namespace}/{ref.name}"
-    return f"{owner} signs in again; name a Secret with the new credential file in spec.credential.importSecretRef"
+        where = f"Secret {account.metadata.namespace}/{ref.name}"
+        return f"{owner} signs in again (headgate account login), or puts a new credential file into {where}"
+    return (
+        f"{owner} signs in again (headgate account login), or puts a new credential file into a Secret that "
+        "spec.credential.importSecretRef names"
+    )
 
 
 def _no(reason: ConditionReason, message: str) -> Rest:

@@ -80,10 +80,13 @@ def laid_over(form: AccountForm, account: SubscriptionAccount) -> AccountForm:
     now = account_form(account)
     at_once = {name: getattr(account.spec, name) for name in AT_ONCE}
     update: dict[str, object] = {"spec": form.spec.model_copy(update=at_once), "acknowledged": now.acknowledged}
-    if form.grant_id == now.grant_id:
+    credential = account.status.credential
+    if credential is None or form.grant_id in credential.revoked_grants:
+        update["access"] = None  # revoked: no form goes on with it
+    elif form.grant_id == now.grant_id:
         update["access"] = now.access
-    elif form.access is not None and account.status.credential is not None:
-        former = {grant.grant_id: grant.version for grant in account.status.credential.former_grants}
+    elif form.access is not None:
+        former = {grant.grant_id: grant.version for grant in credential.former_grants}
         version = former.get(form.grant_id or "", form.access.version)
         update["access"] = form.access.model_copy(update={"version": version})
     return form.model_copy(update=update)

@@ -133,7 +133,10 @@ async def test_expiry_is_noticed_on_the_second() -> None:
     await world.reconcile(ACCOUNT)
     status, reason, message = world.condition(ACCOUNT, "CredentialValid")
     assert (status, reason) == ("False", "Expired")
-    assert "sign in again and put the new credential file into Secret team/plan, key value" in message
+    assert (
+        "sign in again (headgate account login), or put a new credential file into Secret team/plan, key value"
+        in message
+    )
     assert world.condition(ACCOUNT, "Ready")[:2] == ("False", "Expired")
 
 

@@ -5,7 +5,7 @@ Every call may be made to crash, before or after it took effect, as a SIGKILL or
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -103,6 +103,24 @@ class MemoryVault:
         self._call()
         self.versions.pop(path, None)
         self.faults.after()
+
+    async def readable_versions(self, path: str) -> tuple[int, ...]:
+        self._call()
+        found = tuple(n for n, data in enumerate(self.versions.get(path, []), 1) if data is not None)
+        self.faults.after()
+        return found
+
+    async def destroy(self, path: str, versions: Iterable[int]) -> None:
+        self._call()
+        for version in versions:
+            self.versions[path][version - 1] = None
+        self.faults.after()
+
+    async def list(self, path: str) -> tuple[str, ...]:
+        self._call()
+        below = sorted(kept.removeprefix(f"{path}/") for kept in self.versions if kept.startswith(f"{path}/"))
+        self.faults.after()
+        return tuple(below)
 
 
 class MemoryKube:

@@ -26,7 +26,7 @@ async def _due(**options: Any) -> World:
     return world
 
 
-def _fault(world: World, kind: FaultKind, times: int | None = 1, **fields: Any) -> None:
+def fault(world: World, kind: FaultKind, times: int | None = 1, **fields: Any) -> None:
     """Have the vendor answer with a fault of the emulator's, for the next ``times`` requests."""
     fault, vendor = Fault(kind=kind, **fields), world.direct.vendor
     answer = type(vendor).answer
@@ -121,7 +121,7 @@ async def test_the_end_of_a_grant_is_told_once_with_its_mend_and_never_tried_aga
     status, reason, message = await world.condition() or ("", "", "")
     assert (status, reason) == ("False", "ReauthenticationRequired")
     assert (
-        "ada@team.example signs in again; name a Secret with the new credential file in spec.credential.importSecretRef"
+        "ada@team.example signs in again (headgate account login), or puts a new credential file into a Secret"
         in message
     )
     for _ in range(5):
@@ -144,7 +144,7 @@ async def test_a_new_sign_in_ends_the_trouble() -> None:
 
 async def test_a_failing_vendor_is_asked_less_and_less_across_restarts() -> None:
     world = await _due()
-    _fault(world, FaultKind.RATE_LIMITED, None)
+    fault(world, FaultKind.RATE_LIMITED, None)
     waits = []
     for _ in range(12):
         result = await world.operator().refresh(world.key)  # each a new process
@@ -165,7 +165,7 @@ async def test_a_failing_vendor_is_asked_less_and_less_across_restarts() -> None
 
 async def test_retry_after_is_kept() -> None:
     world = await _due()
-    _fault(world, FaultKind.RATE_LIMITED, seconds=3600)
+    fault(world, FaultKind.RATE_LIMITED, seconds=3600)
     result = await world.operator().refresh(world.key)
     assert isinstance(result, Rest) and result.until == world.clock.now() + timedelta(hours=1)
     world.advance(minutes=59)

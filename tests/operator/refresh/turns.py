@@ -1,7 +1,7 @@
 """Operators that move only when told: every call of an adapter waits for its turn, so a test can choose any interleaving."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,12 @@ class TakingTurnsVault:
 
     async def delete(self, path: str) -> None:
         await self.inner.delete(path)
+
+    async def readable_versions(self, path: str) -> tuple[int, ...]:
+        return await self.inner.readable_versions(path)
+
+    async def destroy(self, path: str, versions: Iterable[int]) -> None:
+        await self.inner.destroy(path, versions)
 
 
 @dataclass

@@ -5,7 +5,7 @@ The vendor's semantics are the emulator's own. ``Direct`` asks them without sock
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -44,6 +44,7 @@ from headgate_operator.revisions.store import RevisionStore
 from headgate_runtime.vault import VaultRecord
 
 if TYPE_CHECKING:
+    from headgate_operator.signin.flows import Listing
     from headgate_runtime.kube import Kube
 
 VENDOR = "https://auth.vendor.example"
@@ -119,7 +120,21 @@ class CrashingVault:
         return version
 
     async def delete(self, path: str) -> None:
+        self.faults.before()
         await self.inner.delete(path)
+        self.faults.after()
+
+    async def readable_versions(self, path: str) -> tuple[int, ...]:
+        self.faults.before()
+        return await self.inner.readable_versions(path)
+
+    async def destroy(self, path: str, versions: Iterable[int]) -> None:
+        self.faults.before()
+        await self.inner.destroy(path, versions)
+        self.faults.after()
+
+    async def list(self, path: str) -> tuple[str, ...]:
+        return await cast("Listing", self.inner).list(path)
 
 
 @dataclass
@@ -220,7 +235,14 @@ class World:
     async def grant(self) -> GrantRecord | None:
         """Return the grant that Vault holds."""
         found = await self._latest(grant_path(NS, self.name))
-        return GrantRecord.model_validate(found.data) if found is not None else None
+        there = found is not None and "forgotten_grant" not in found.data
+        return GrantRecord.model_validate(found.data) if found is not None and there else None
+
+    async def grant_id(self) -> str:
+        """Return the id of the grant that Vault holds."""
+        grant = await self.grant()
+        assert grant is not None
+        return grant.grant_id
 
     async def access(self) -> AccessRecord | None:
         """Return what proxies read."""
@@ -242,13 +264,23 @@ class World:
         spendable = holder is not None and not holder.revoked and grant.refresh_token.reveal() == holder.refresh_token
         return spendable and self.credentials.oauth_tokens.get(access.access_token.reveal()) is TokenState.VALID
 
-    async def condition(self, type_: str = "RefreshHealthy") -> tuple[str, str, str] | None:
-        """Reconcile the account and return (status, reason, message) of a condition."""
+    async def look(self) -> None:
+        """Reconcile the account as a freshly started operator."""
         store = Store(self.kv)
         kube = cast("Kube", self.kube)
         executor = Executor(kube, store, self.told, self.clock, CredentialMetrics(CollectorRegistry()))
         guards = Guards(kube, RevisionStore(kube, lambda: None), Standing(kube, "headgate-system"), "headgate-system")
         await AccountReconciler(kube, store, executor, self.told, self.redactor, guards).reconcile(self.key)
+
+    async def told_of(self, type_: str = "RefreshHealthy") -> tuple[str, str, str]:
+        """Return what ``condition`` does, of a condition that must be there."""
+        found = await self.condition(type_)
+        assert found is not None
+        return found
+
+    async def condition(self, type_: str = "RefreshHealthy") -> tuple[str, str, str] | None:
+        """Reconcile the account and return (status, reason, message) of a condition."""
+        await self.look()
         body = self.kube.objects[self.key.kind, NS, self.name]
         for found in body["status"]["conditions"]:
             if found["type"] == type_:
