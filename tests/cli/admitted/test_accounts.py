@@ -2,7 +2,7 @@
 
 import pytest
 from tests.admission.team import EDITOR, GITOPS, Team
-from tests.resources.manifests import ACCOUNT, PROVIDER
+from tests.resources.manifests import ACCOUNT, OAUTH, PROVIDER, changed
 
 from headgate_api import acknowledgement
 from headgate_cli.main import main
@@ -37,3 +37,13 @@ def test_a_service_account_acknowledges_nothing(team: Team, alice: None, capsys:
     assert main(["account", "acknowledge", "alice", *ACCEPT, "--as", GITOPS, *admin]) == 1
     err = capsys.readouterr().err
     assert "spec.acknowledgement must come from a person" in err and "ValidatingAdmissionPolicy" not in err
+
+
+def test_signing_in_takes_the_verb_signin(team: Team, alice: None, capsys: pytest.CaptureFixture[str]) -> None:
+    team.cluster.apply(changed(ACCOUNT, "spec.oauth", OAUTH), namespace=team.namespace)
+    somewhere = ("--broker", "https://127.0.0.1:1")
+    assert run(team, EDITOR, "login", "alice", *somewhere) == 1
+    assert capsys.readouterr().err == (
+        "headgate account login: SubscriptionAccount alice: signing in needs the verb signin on it, which 'ann' does not have; "
+        f"bind the ClusterRole headgate-signer to them in namespace {team.namespace}, or ask somebody who has it\n"
+    )
