@@ -76,8 +76,8 @@ DECISIONS: Final[dict[SkipReason, Decision]] = {
         lasts=RECHECK,
     ),
     SkipReason.REVOKED: Decision(
-        "any other 401; 403 that names OAuth and revoked",
-        "the vendor refuses its credential; import a new one",
+        "any other 401; 403 that names OAuth and revoked; its owner revoked the grant here",
+        "it was revoked, or the vendor refuses its credential; sign in anew, or import a new one",
         FallbackReason.REVOKED,
         Memory.VERSION,
         Ending.REFUSED,

@@ -65,6 +65,7 @@ class AccountForm(KubeModel):
         default=None, description="The grant; its refreshes are no change, another grant is one."
     )
     access: CredentialPointer | None = None
+    revoked: bool = Field(default=False, description="There is no token since its owner revoked the grant.")
 
 
 class AccountEntry(KubeModel):

@@ -1,4 +1,4 @@
-"""The demo's plot: install, apply a provider, stream, add a subscription, revoke it, read the trace; then roll out changes."""
+"""The demo's plot: a provider, a stream, subscriptions imported, signed in and revoked, the trace; then changes rolled out."""
 
 import json
 import secrets
@@ -9,8 +9,11 @@ from headgate_api.clock import SystemClock
 from headgate_dev.cluster import Cluster, ClusterError
 from headgate_dev.demo import cast
 from headgate_dev.demo.rollout import RolloutAct
+from headgate_dev.demo.signin import SignInAct
 from headgate_dev.demo.stage import Stage
 from headgate_dev.emulator import EmulatorThread, TokenState, throwaway_tls
+from headgate_dev.emulator.anthropic.vendor import Anthropic
+from headgate_dev.emulator.oauth import Client, OAuthServer, WithOAuth
 from headgate_dev.installation import Installation
 from headgate_dev.otlp import OTLPSinkThread, render
 from headgate_dev.release import NAMESPACE
@@ -42,6 +45,7 @@ class Demo:
         self._api_key()
         self._subscription()
         self._revoked()
+        SignInAct(self._stage, self._cluster, self._vendor, self._ask).run()
         RolloutAct(self._stage, self._cluster, self._headgate, self._vendor).run()
 
     def _install(self) -> None:
@@ -185,7 +189,12 @@ def main() -> int:
     with stage.waiting("the cluster answers"):
         cluster.start()
     try:
-        with EmulatorThread(tls=throwaway_tls(), event_delay=0.03) as vendor, OTLPSinkThread() as sink:
+        oauth = OAuthServer(Client(cast.CLIENT, redirect_uris=(cast.CODE_PAGE,)))
+        vendor_with_plans = WithOAuth(Anthropic(), oauth)
+        with (
+            EmulatorThread(vendor=vendor_with_plans, tls=throwaway_tls(), event_delay=0.03) as vendor,
+            OTLPSinkThread() as sink,
+        ):
             Demo(stage, cluster, vendor, sink).run()
     finally:
         with stage.waiting("everything is stopped and removed"):

@@ -1,5 +1,6 @@
 """The objects of the demo as a user would write them, with credentials made up for this run."""
 
+import json
 from typing import Any, Final
 
 from headgate_api import acknowledgement, names
@@ -10,6 +11,9 @@ MODEL: Final = "claude-sonnet-4-6"
 OWNER: Final = "alice"
 APPROVER: Final = "carol"
 POLICY: Final = "careful"
+CLIENT: Final = "demo-client"
+"""What the emulated vendor calls this installation: no other application's."""
+CODE_PAGE: Final = "/oauth/code/callback"
 
 
 def provider(endpoint: str, ca_pem: str | None, modes: list[str]) -> dict[str, Any]:
@@ -44,6 +48,20 @@ def account(clock: Clock | None = None) -> dict[str, Any]:
         spec["acknowledgement"] = {"by": OWNER, "at": at, "textVersion": acknowledgement.TEXT_VERSION}
     metadata = {"name": OWNER}
     return {"apiVersion": names.API_VERSION, "kind": "SubscriptionAccount", "metadata": metadata, "spec": spec}
+
+
+def profile(vendor: str, ca_pem: str | None) -> str:
+    """Return the OAuth profile (JSON is YAML) of the emulated vendor, with the client registered there for this run."""
+    return json.dumps(
+        {
+            "tokenEndpoint": f"{vendor}/v1/oauth/token",
+            "authorizationEndpoint": f"{vendor}/oauth/authorize",
+            "revocationEndpoint": f"{vendor}/oauth/revoke",
+            "redirectURI": f"{vendor}{CODE_PAGE}",
+            "clientId": CLIENT,
+            "tls": {"caBundle": ca_pem},
+        }
+    )
 
 
 def policy() -> dict[str, Any]:

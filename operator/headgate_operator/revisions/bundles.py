@@ -63,13 +63,14 @@ def account_form(account: SubscriptionAccount) -> AccountForm:
         acknowledged=is_acknowledged(account),
         grant_id=grant,
         access=pointer,
+        revoked=known is not None and known.version is None and bool(known.revoked_grants),
     )
 
 
 def content_of(form: AccountForm) -> AccountForm:
     """Return an account's form without what takes effect at once."""
     spec = form.spec.model_copy(update=dict(AT_ONCE))
-    return form.model_copy(update={"spec": spec, "acknowledged": False})
+    return form.model_copy(update={"spec": spec, "acknowledged": False, "revoked": False})
 
 
 def laid_over(form: AccountForm, account: SubscriptionAccount) -> AccountForm:
@@ -82,9 +83,9 @@ def laid_over(form: AccountForm, account: SubscriptionAccount) -> AccountForm:
     update: dict[str, object] = {"spec": form.spec.model_copy(update=at_once), "acknowledged": now.acknowledged}
     credential = account.status.credential
     if credential is None or form.grant_id in credential.revoked_grants:
-        update["access"] = None  # revoked: no form goes on with it
+        update |= {"access": None, "revoked": credential is not None}  # no form goes on with it
     elif form.grant_id == now.grant_id:
-        update["access"] = now.access
+        update |= {"access": now.access, "revoked": now.revoked}
     elif form.access is not None:
         former = {grant.grant_id: grant.version for grant in credential.former_grants}
         version = former.get(form.grant_id or "", form.access.version)

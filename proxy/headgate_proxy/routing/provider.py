@@ -27,6 +27,7 @@ class Account:
     subjects: frozenset[tuple[str, str]] | None
     acknowledged: bool
     suspended: bool
+    revoked: bool
     refreshable: bool
     access: CredentialPointer | None
     priority: int = 0
@@ -218,6 +219,7 @@ def _accounts_of(
             subjects=None if form.spec.sharing == "Pool" else subjects,
             acknowledged=form.acknowledged,
             suspended=form.spec.suspend,
+            revoked=form.revoked,
             refreshable=form.spec.oauth is not None,
             access=form.access,
             priority=form.spec.priority,

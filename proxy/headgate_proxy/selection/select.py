@@ -127,6 +127,8 @@ def _of_account(account: Account, situation: Situation) -> Held | SkipReason:
         return SkipReason.NOT_ACKNOWLEDGED
     if account.suspended:
         return SkipReason.SUSPENDED
+    if account.access is None and account.revoked:
+        return SkipReason.REVOKED
     return _held(account.access, situation)
 
 

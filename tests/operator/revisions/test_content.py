@@ -70,6 +70,16 @@ def test_a_kept_form_of_a_replaced_grant_goes_on_with_the_newest_version_of_that
     assert now.access.version == 8
 
 
+def test_no_form_goes_on_with_a_grant_that_its_owner_revoked_and_each_says_so() -> None:
+    old = content_of(account_form(account(grant="old", version=3)))
+    live = account()
+    credential = CredentialStatus(revoked_grants=("old",))
+    gone = live.model_copy(update={"status": live.status.model_copy(update={"credential": credential})})
+    since = content_of(account_form(gone))
+    for form in (account_form(gone), laid_over(old, gone), laid_over(since, gone)):
+        assert (form.access, form.revoked) == (None, True)
+
+
 def test_deleting_an_account_is_no_change_but_adding_one_is() -> None:
     both = provider_bundle(provider(), [account("ada"), account("bob")])
     known = [Form("kept", both)]

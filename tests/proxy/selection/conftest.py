@@ -44,7 +44,8 @@ def provider(
                 "revision": "r",
                 "acknowledged": given.pop("acknowledged", True),
                 "labels": given.pop("labels", {}),
-                "access": {"path": name, "version": 1},
+                "access": None if given.get("revoked") else {"path": name, "version": 1},
+                "revoked": given.pop("revoked", False),
                 "spec": body | given,
             }
         )

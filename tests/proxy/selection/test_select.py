@@ -74,6 +74,18 @@ def test_one_denied_reason_among_several_accounts_keeps_the_money(provider: Any,
     assert decision.denied.reason is SkipReason.UNAVAILABLE
 
 
+def test_a_grant_that_its_owner_revoked_goes_by_the_row_of_revoked_ones(provider: Any, vault: Any) -> None:
+    def ask(**fallback: str) -> Selection | Exhausted:
+        return select(
+            provider(accounts=[{"name": "a", "revoked": True}], fallback=fallback), AGENT, situation(vault), {}
+        )
+
+    paid = ask(revoked="Allow")
+    assert isinstance(paid, Selection)
+    assert (paid.mode, fallback_header(paid)) == (AuthMode.API_KEY, "Revoked")
+    assert isinstance(ask(unavailable="Allow"), Exhausted)
+
+
 def test_a_limited_credential_is_the_last_resort_only(provider: Any, vault: Any) -> None:
     one = provider(accounts=[{"name": "a"}], fallback=ALLOW)
     around = situation(vault, {"a": SkipReason.RATE_LIMITED})
