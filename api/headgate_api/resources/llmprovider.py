@@ -13,7 +13,7 @@ from headgate_api.resources.base import (
     Rule,
     schema,
 )
-from headgate_api.resources.rules import ENDPOINT, HEADERS
+from headgate_api.resources.rules import ENDPOINT, HEADERS, NO_IDENTITY
 
 
 class Pricing(KubeModel):
@@ -118,7 +118,7 @@ class LLMProviderSpec(KubeModel):
         default_factory=dict,
         max_length=32,
         description="Headers added to every upstream request. Credentials and hop-by-hop headers are refused here.",
-        json_schema_extra=schema(*HEADERS),
+        json_schema_extra=schema(*HEADERS, NO_IDENTITY),
     )
     timeouts: Timeouts = Field(default_factory=Timeouts)
     tls: TLS | None = None

@@ -34,6 +34,12 @@ HEADERS: Final = (
     ),
 )
 
+NO_IDENTITY: Final = Rule(
+    "self.all(h, !(h.lowerAscii() in ['user-agent','x-app','originator']) && !h.lowerAscii().startsWith('x-stainless-'))",
+    "sets a header by which clients say who they are, and that is theirs to say; remove it, or decide on it in "
+    "spec.auth.subscription.identity, with an acknowledgement",
+)
+
 HTTPS: Final = (
     Rule(
         "isURL(self) && self.startsWith('https://')",
