@@ -6,17 +6,12 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Final
 
-from aiohttp import web
-
 from headgate_api.clock import Clock
 from headgate_api.redaction import Redactor
-from headgate_api.refresh import REFRESH_PATH
 from headgate_api.resources import LLMProvider, ProxyFleet, RolloutPolicy, SubscriptionAccount
-from headgate_operator.account.queues import AccountQueues
 from headgate_operator.account.reconciler import AccountReconciler
 from headgate_operator.analysis.prometheus import Prometheus
 from headgate_operator.broker.authentication import Authenticator
-from headgate_operator.broker.refreshing import RefreshEndpoint
 from headgate_operator.broker.reports import Reports
 from headgate_operator.broker.server import Broker, broker_tls
 from headgate_operator.credentials.executor import Executor
@@ -32,29 +27,25 @@ from headgate_operator.engine.progress import Progress
 from headgate_operator.engine.touch import Neighbours, needs_look
 from headgate_operator.engine.watching import Watching
 from headgate_operator.events import Events
-from headgate_operator.federation.memory import Memory
 from headgate_operator.fleet.certificates import Certificates
 from headgate_operator.fleet.defaults import apply_default_fleet
 from headgate_operator.fleet.reconciler import FleetReconciler
 from headgate_operator.fleet.signing_keys import SigningKeySource
 from headgate_operator.leadership_lease import Leadership
-from headgate_operator.limits.assembly import new_poller
 from headgate_operator.metrics import Metrics
 from headgate_operator.pki.acknowledged import Acknowledged
 from headgate_operator.pki.certificates import OwnCertificates
 from headgate_operator.pki.following import BrokerCertificate
 from headgate_operator.provider.reconciler import ProviderReconciler
-from headgate_operator.refresh.assembly import new_refresher
 from headgate_operator.revisions.guards import Guards
 from headgate_operator.revisions.held import Held
 from headgate_operator.revisions.standing import Standing
 from headgate_operator.revisions.store import RevisionStore
-from headgate_operator.revoke.assembly import Revoking
 from headgate_operator.rollout.observe import Installation
 from headgate_operator.rollout.reconciler import RolloutReconciler
 from headgate_operator.services import Services
 from headgate_operator.settings import OperatorSettings
-from headgate_operator.signin.assembly import SigningIn
+from headgate_operator.vendors import Vendors
 from headgate_runtime.admin import Admin, Health
 from headgate_runtime.kube import Kube, KubeError, KubeUnavailable, Object
 from headgate_runtime.kube_kinds import (
@@ -109,62 +100,16 @@ class Operator:
         )
         tls = broker_tls(clock)
         self._broker_certificate = BrokerCertificate(kube, settings.namespace, tls)
-        self._federation = Memory()
-        self._refresher = new_refresher(
-            kube,
+        self._vendors = Vendors(
+            self._services,
             vault,
-            self._federation,
-            namespace=settings.namespace,
             holder=identity,
-            clock=clock,
             redactor=redactor,
             registry=self._metrics.registry,
-            fence=fence,
-            settled=lambda key: self._enqueue({key}),
-        )
-        self._poller = new_poller(
-            kube,
-            vault,
-            reports.limits,
-            namespace=settings.namespace,
-            clock=clock,
-            redactor=redactor,
-            registry=self._metrics.registry,
+            leads=lambda: self._engine is not None,
             touched=self._enqueue,
         )
         authenticator = Authenticator(kube, clock)
-        refreshing = RefreshEndpoint(
-            kube,
-            Store(vault),
-            self._refresher,
-            authenticator,
-            self._federation,
-            namespace=settings.namespace,
-            leads=lambda: self._engine is not None,
-            clock=clock,
-        )
-        self._revoking = Revoking(
-            kube,
-            vault,
-            self._services.events,
-            namespace=settings.namespace,
-            clock=clock,
-            redactor=redactor,
-            registry=self._metrics.registry,
-            fence=fence,
-            leads=lambda: self._engine is not None,
-            settled=lambda key: self._enqueue({key}),
-        )
-        self._signing_in = SigningIn(
-            kube,
-            vault,
-            self._services.events,
-            namespace=settings.namespace,
-            clock=clock,
-            redactor=redactor,
-            registry=self._metrics.registry,
-            leads=lambda: self._engine is not None,
-        )
         self._broker = Broker(
             settings.broker_port,
             namespace=settings.namespace,
@@ -174,7 +119,7 @@ class Operator:
             touched=self._reported,
             metrics=self._metrics,
             tls=tls,
-            routes=(web.post(REFRESH_PATH, refreshing.handle), *self._signing_in.routes()),
+            routes=self._vendors.routes(authenticator),
         )
         self._admin = Admin(settings.admin_port, live=self._live, ready=self._ready, registry=self._metrics.registry)
 
@@ -185,9 +130,7 @@ class Operator:
             group.create_task(self._leadership.run(self._lead))
             group.create_task(self._vault.keep_session())
             group.create_task(self._broker_certificate.run())
-            group.create_task(self._refresher.run())
-            group.create_task(self._signing_in.run())
-            group.create_task(self._revoking.run())
+            group.create_task(self._vendors.run())
             for kind in (DEPLOYMENT, CONFIG_MAP):
                 group.create_task(watch_owned(self._kube, kind, self._settings.namespace, self._owned_changed))
 
@@ -208,7 +151,7 @@ class Operator:
         self._services.published.begin_term()
         certificates = self._new_certificates()
         self._engine = engine = self._new_engine(certificates)
-        self._refresher.begin_term()
+        self._vendors.refresher.begin_term()
         self._metrics.leader.set(1)
         try:
             async with asyncio.TaskGroup() as group:
@@ -217,11 +160,11 @@ class Operator:
                         apply_default_fleet(self._kube, self._settings.namespace, self._settings.default_fleet)
                     )
                 group.create_task(certificates.keep())
-                group.create_task(self._poller.run())
+                group.create_task(self._vendors.poller.run())
                 group.create_task(engine.run())
         finally:
             self._engine = None
-            self._refresher.end_term()
+            self._vendors.refresher.end_term()
             self._metrics.leader.set(0)
 
     def _new_engine(self, certificates: Certificates) -> Engine:
@@ -255,8 +198,8 @@ class Operator:
                     services.guards,
                     Held(self._kube, services.guards, services.revisions),
                     fleet_namespace=services.namespace,
-                    refreshes=self._refresher,
-                    memory=self._federation,
+                    refreshes=self._vendors.refresher,
+                    memory=self._vendors.federation,
                 ),
                 SubscriptionAccount.KIND: AccountReconciler(
                     self._kube,
@@ -265,7 +208,7 @@ class Operator:
                     edge,
                     self._redactor,
                     services.guards,
-                    AccountQueues(self._refresher, self._revoking.revoker, self._poller),
+                    self._vendors.queues,
                 ),
                 ProxyFleet.KIND: fleets,
                 SNAPSHOT: publisher,
