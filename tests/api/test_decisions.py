@@ -6,7 +6,7 @@ import pytest
 
 from headgate_api.decisions import DECISIONS, Decision, Ending, Memory, at_limit, configured, lasting
 from headgate_api.reasons import FallbackReason, SkipReason
-from headgate_cli.generate import BEGIN, DOCUMENT, main, with_table
+from headgate_cli.generate import DOCUMENT, begin, main, parts, renewed
 
 ROOT = Path(__file__).parents[2]
 ROWS = pytest.mark.parametrize(("reason", "row"), DECISIONS.items(), ids=str)
@@ -19,16 +19,17 @@ def test_every_reason_has_a_row_and_every_row_of_the_boundary_a_reason() -> None
 
 def test_the_documentation_prints_the_table() -> None:
     document = (ROOT / DOCUMENT).read_text(encoding="utf-8")
-    assert with_table(document) == document, "run make crds"
+    assert renewed(document) == document, "run make crds"
     for reason in SkipReason:
         assert f"| `{reason}` |" in document
 
 
 def test_a_document_without_its_markers_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="lost its markers"):
-        with_table("# Providers\n")
+        renewed("# Providers\n")
     (tmp_path / "docs").mkdir()
-    (tmp_path / DOCUMENT).write_text(f"before\n{BEGIN}stale\n<!-- end -->\nafter\n")
+    stale = "".join(f"{begin(source)}stale\n<!-- end -->\n" for source in parts())
+    (tmp_path / DOCUMENT).write_text(f"before\n{stale}after\n")
     assert main([str(tmp_path)]) == 0
     written = (tmp_path / DOCUMENT).read_text()
     assert written.startswith("before\n") and written.endswith("after\n")

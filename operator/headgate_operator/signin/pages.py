@@ -4,6 +4,8 @@ import html
 from collections.abc import Iterable
 from typing import Final
 
+from headgate_api import acknowledgement
+
 PAGE_HEADERS: Final = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
     "cache-control": "no-store",
@@ -22,6 +24,7 @@ def start_page(facts: Iterable[tuple[str, str]], ticket: str, proof: str) -> str
         "Sign in",
         "<p>You are about to sign in at the vendor, and to let Headgate use what you sign in to as this account:</p>"
         f"<table>{rows}</table>"
+        f"<blockquote>{_e(acknowledgement.TEXT)}</blockquote>"
         "<p>Go on only if you began this yourself, from your own command line, and it is your plan.</p>"
         f'<form method="post"><input type="hidden" name="ticket" value="{_e(ticket)}">'
         f'<input type="hidden" name="proof" value="{_e(proof)}"><button>Sign in at the vendor</button></form>',

@@ -1,11 +1,13 @@
 """Sign-in in a browser: who sees what, whose browser may end it, and what no other site can bring about."""
 
+import html
 import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from headgate_api import acknowledgement
 from headgate_api.secret import Secret
 from headgate_dev.emulator.oauth import Consent
 
@@ -75,6 +77,7 @@ async def test_a_person_signs_in_in_a_browser() -> None:
             "https://api.vendor.example",
             "https://auth.vendor.example",
             "<td>ada</td>",
+            html.escape(acknowledgement.TEXT),
         ):
             assert fact in text
         _, location = await person.press()
@@ -268,6 +271,8 @@ async def test_nothing_from_outside_becomes_markup(planted: str) -> None:
                 "/h1",
                 "p",
                 "/p",
+                "blockquote",
+                "/blockquote",
                 "table",
                 "tr",
                 "th",
