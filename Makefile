@@ -10,7 +10,7 @@ CODE := $(SOURCES) tests e2e bench
 .PHONY: help demo test e2e bench lint fmt crds lock clean
 
 help:
-	@echo "make demo   the main job on embedded parts: provider, streamed request, fallback, trace, a rollout and a rollback"
+	@echo "make demo   the main job on embedded parts: provider, stream, fallback, trace, sign-in, a rollout and a rollback"
 	@echo "make test   every test this machine can run; what it skips is printed with the reason"
 	@echo "make e2e    the tests on real pods alone (root Linux)"
 	@echo "make bench  what a request costs, beside a bare relay"
