@@ -118,7 +118,12 @@ class Book(World):
         if after.rollout is not None and (name, after.rollout.revision) not in self.begun:
             spec = self.pinned[after.rollout.policy_revision]
             self.begun[name, after.rollout.revision] = (after.rollout, spec)
-            self.gone -= {f"{t.kind}/{t.name}" for t in after.rollout.targets}
+            for target in after.rollout.targets:
+                label = f"{target.kind}/{target.name}"
+                self.gone.discard(label)
+                assert target.stable is None or target.stable in self.promoted.get(label, ()), (
+                    "nothing is there to go back to"
+                )
             if before.rollout is not None:
                 assert set(before.rollout.authors) <= set(after.rollout.authors), "an author was forgotten"
             targets = {f"{t.kind}/{t.name}": t for t in after.rollout.targets}
@@ -163,12 +168,12 @@ class Book(World):
                 assert len(by) >= need, f"{revision} passed gate {gate} of {name} with {by}"
 
     def returns(self, name: str, rollout: RolloutStatus) -> bool:
-        """Tell whether the content was stable before, and went the whole way then."""
+        """Tell whether the content was stable before, and ceased to be lately, as far as a clock that jumps can tell."""
         history = self.read(name).status.history
         window = seconds_of(POLICIES[name]["rollbackWindow"])
-        stable = [e for e in history if e.outcome in ("Promoted", "Returned", "Adopted") and e.ended <= rollout.started]
+        stable = [e for e in history if e.outcome in ("Promoted", "Returned", "Adopted")]
         return any(
-            old.content == rollout.content and (rollout.started - new.ended).total_seconds() < window
+            old.content == rollout.content and 0 <= (rollout.started - new.ended).total_seconds() < window
             for new, old in pairwise(stable)
         )
 
@@ -471,7 +476,9 @@ class Rollouts(RuleBasedStateMachine):
             for target in ended[0].targets if ended is not None else ():
                 label = f"{target.kind}/{target.name}"
                 stable = self.world.stable(label)
-                assert label in self.world.gone or stable == target.stable, (
+                changed = target.candidate != target.stable
+                anew = label in self.world.gone
+                assert (not changed or stable != target.candidate) if anew else stable == target.stable, (
                     f"{status.history[0].outcome} left {stable}, not {target.stable}"
                 )
 
