@@ -149,7 +149,7 @@ class Book(World):
             assert (self.now - raised[-1][1]).total_seconds() >= seconds_of(last.hold), "a hold was cut short"
             for pod, proxy in self.proxies.items():
                 fresh = (self.now - proxy.heard).total_seconds() < 300
-                assert not fresh or (rollout.revision, index) in proxy.confirmed, f"{pod} never took {last.weight} % up"
+                assert not fresh or (name, rollout.revision, index) in proxy.confirmed, f"{pod} never took {last.weight} % up"
             if last.analysis and spec.analysis is not None and weights[len(raised)][0] == index + 1:
                 assert before.step is not None
                 assert before.verdicts == () or all(v.outcome == "Pass" for v in before.verdicts)
@@ -294,7 +294,7 @@ class Rollouts(RuleBasedStateMachine):
         self.world.permitted = {key: value for key, value in self.world.permitted.items() if key[0] != name}
         for proxy in self.world.proxies.values():
             proxy.head.pop(name, None)
-            proxy.confirmed.clear()
+            proxy.confirmed = {step for step in proxy.confirmed if step[0] != name}
 
     # the world
 

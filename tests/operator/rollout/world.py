@@ -54,8 +54,8 @@ class Proxy:
     head: dict[str, Split] = field(default_factory=dict)
     heard: datetime = START
     reachable: bool = True
-    confirmed: set[tuple[str, int]] = field(default_factory=set)
-    """Every (rollout, step) that it ran on."""
+    confirmed: set[tuple[str, str, int]] = field(default_factory=set)
+    """Every (policy, rollout, step) that it ran on."""
 
 
 class World:
@@ -179,7 +179,7 @@ class World:
         for proxy in self.proxies.values():
             if proxy.reachable:
                 proxy.head, proxy.heard = dict(self.head), self.now
-                proxy.confirmed |= {(s.revision, s.step) for s in self.head.values()}
+                proxy.confirmed |= {(name, s.revision, s.step) for name, s in self.head.items()}
 
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
