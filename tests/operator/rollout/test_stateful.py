@@ -83,11 +83,20 @@ class Book(World):
         """Objects that had a stable form since they were made."""
         self.gone: set[str] = set()
         """Objects that were deleted since a rollout last began for them."""
+        self.restored: set[str] = set()
+        """Objects that were promoted again, outside of a rollout, since one last began for them."""
+        self.ever: dict[str, set[str]] = {label: set() for label in LABELS}
+        """What was ever stable under a name."""
 
     def delete(self, label: str) -> None:
+        self.remember_stable()
         super().delete(label)
         self.secured.discard(label)
         self.gone.add(label)
+
+    def remember_stable(self) -> None:
+        for label, promoted in self.promoted.items():
+            self.ever[label] |= set(promoted)
 
     def write_down_approval(self, name: str, by: str, approve: str) -> None:
         """Note whom the rules allow, at the moment the annotation is set; it counts only when seen in time."""
@@ -107,7 +116,11 @@ class Book(World):
             label = promotion.target.label
             assert OWNER[label] == name, "a policy promotes only what it guards"
             status = self.read(name).status
-            if status.rollout is not None and plan.status.rollout is not None:
+            if status.rollout is None:
+                self.remember_stable()
+                assert promotion.revision in self.ever[label], "what never was stable is promoted without a rollout"
+                self.restored.add(label)
+            elif plan.status.rollout is not None:
                 self.gates_open(name, status.rollout.revision, 1000)
         super()._do_promote(name, plan)
 
@@ -121,6 +134,7 @@ class Book(World):
             for target in after.rollout.targets:
                 label = f"{target.kind}/{target.name}"
                 self.gone.discard(label)
+                self.restored.discard(label)
                 assert target.stable is None or target.stable in self.promoted.get(label, ()), (
                     "nothing is there to go back to"
                 )
@@ -149,7 +163,9 @@ class Book(World):
             assert (self.now - raised[-1][1]).total_seconds() >= seconds_of(last.hold), "a hold was cut short"
             for pod, proxy in self.proxies.items():
                 fresh = (self.now - proxy.heard).total_seconds() < 300
-                assert not fresh or (name, rollout.revision, index) in proxy.confirmed, f"{pod} never took {last.weight} % up"
+                assert not fresh or (name, rollout.revision, index) in proxy.confirmed, (
+                    f"{pod} never took {last.weight} % up"
+                )
             if last.analysis and spec.analysis is not None and weights[len(raised)][0] == index + 1:
                 assert before.step is not None
                 assert before.verdicts == () or all(v.outcome == "Pass" for v in before.verdicts)
@@ -475,6 +491,8 @@ class Rollouts(RuleBasedStateMachine):
             ended = self.world.begun.get((name, status.history[0].revision))
             for target in ended[0].targets if ended is not None else ():
                 label = f"{target.kind}/{target.name}"
+                if label in self.world.restored:
+                    continue
                 stable = self.world.stable(label)
                 changed = target.candidate != target.stable
                 anew = label in self.world.gone
