@@ -18,12 +18,13 @@ from headgate_operator.rollout.plan import Plan
 from headgate_operator.rollout.promoting import promote
 from headgate_operator.rollout.requeue import requeue
 from headgate_operator.rollout.steps import STEPS
+from headgate_operator.rollout.wayback import restated
 from headgate_operator.rollout.withdrawing import ENDINGS
 
 
 def advance(seen: Observed, now: datetime) -> Plan:
     """Return what to do now, and the status that says so. Pure; each call moves a rollout by at most one step."""
-    before = remembering_release(corrected(Look(seen, now, seen.policy.status)))
+    before = remembering_release(restated(corrected(Look(seen, now, seen.policy.status))))
     move = _idle(before) if before.status.rollout is None or before.status.step is None else _running(before)
     return _concluded(before, move)
 

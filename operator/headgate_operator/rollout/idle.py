@@ -37,7 +37,9 @@ def forgetting(look: Look) -> Look:
     if restorable(look):
         return look
     present = look.set(targets=tuple(t.target for t in existing(look.seen.targets) if t.adopted))
-    if stable == look.status.stable_revision or not all(t.adopted for t in existing(look.seen.targets)):
+    if not all(t.adopted for t in existing(look.seen.targets)):
+        return present if _same_targets(look) else present.set(stable_revision=None)
+    if stable == look.status.stable_revision:
         return present
     newest = next((e for e in look.status.history if e.outcome in STABLE_CHANGED), None)
     if stable is None or (newest is not None and newest.content == stable):
@@ -70,10 +72,22 @@ def beginning(look: Look) -> Move | None:
 
 
 def restorable(look: Look) -> bool:
-    """Tell whether the specs ask for what status says was promoted, but some target's stable form is another."""
+    """Tell whether the specs ask for what was promoted, but some target's stable form is another."""
+    return asks_for_promoted(look) and any(t.live != t.stable for t in existing(look.seen.targets))
+
+
+def asks_for_promoted(look: Look) -> bool:
+    """Tell whether the specs ask for what status says was promoted, of the very targets that it says it of.
+
+    The content of a single target does not tell whose it is: what one object was promoted to opens no gate for another.
+    """
     content = live_content(look.seen.targets)
-    there = existing(look.seen.targets)
-    return content is not None and content == look.status.stable_revision and any(t.live != t.stable for t in there)
+    return content is not None and content == look.status.stable_revision and _same_targets(look)
+
+
+def _same_targets(look: Look) -> bool:
+    """Tell whether the targets that exist are those whose stable forms status speaks of."""
+    return set(look.status.targets) == {t.target for t in existing(look.seen.targets)}
 
 
 def restoring(look: Look) -> Move | None:

@@ -14,6 +14,7 @@ class TargetSeen:
 
     ``live``: the content revision its spec asks for; None while it is deleted or not settled (its status is behind its spec).
     ``stable``: the promoted content revision; None where no stable form exists. ``adopted``: its stable form is secured.
+    ``promoted``: the content revisions of this very object that were stable once and are kept, so that it can go back to them.
     ``problem``: why the live form could not serve (a sentence). ``authors``: user names of the people who made the live
     form; ``author_unknown``: part of it is nobody's, or a ServiceAccount's.
     """
@@ -22,6 +23,7 @@ class TargetSeen:
     exists: bool
     live: str | None
     stable: str | None
+    promoted: frozenset[str]
     adopted: bool
     problem: str | None
     authors: frozenset[str]

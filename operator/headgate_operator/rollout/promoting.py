@@ -47,7 +47,8 @@ def promote(look: Look) -> Move | None:
         return Move(waiting(look, pause_of(look)))
     surge = look.seen.surge or "complete"
     name, namespace = look.seen.policy.metadata.name, look.seen.policy.metadata.namespace
-    action = f"the rollout ends once every proxy runs it; kubectl headgate abort {name} -n {namespace} goes back"
+    abort = "ends the wait: no earlier form exists to go back to" if irrevocable(look) else "goes back"
+    action = f"the rollout ends once every proxy runs it; kubectl headgate abort {name} -n {namespace} {abort}"
     return Move(waiting(look, Wait(ConditionReason.PROMOTING, f"proxies take up the new form: {surge}", action)))
 
 

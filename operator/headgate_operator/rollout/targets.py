@@ -59,7 +59,7 @@ def seen_of(
 ) -> Content:
     """Return one target; ``item`` None: there is none, or it is being deleted."""
     if item is None:
-        return Content(TargetSeen(target, False, None, None, False, None, frozenset(), False))
+        return Content(TargetSeen(target, False, None, None, frozenset(), False, None, frozenset(), False))
     history = rollouts.history(item)
     members: tuple[SubscriptionAccount, ...] = ()
     if isinstance(item, LLMProvider):
@@ -78,6 +78,7 @@ def seen_of(
         exists=True,
         live=guard.live if behind is None else None,
         stable=stable.revision if stable is not None else None,
+        promoted=frozenset(k.revision for k in history.kept if k.number > 0),
         adopted=guard.state is State.GUARDED,
         problem=problem,
         authors=people,

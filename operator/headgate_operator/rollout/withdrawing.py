@@ -7,7 +7,7 @@ from headgate_api import names
 from headgate_operator.rollout.analysing import findings, harmful
 from headgate_operator.rollout.approvals import enough, given, needed
 from headgate_operator.rollout.ending import irrevocable, promoting, withdrawn
-from headgate_operator.rollout.idle import adopting
+from headgate_operator.rollout.idle import adopting, asks_for_promoted
 from headgate_operator.rollout.look import Guard, Look, Move, annotation, existing, live_content, target_of
 from headgate_operator.rollout.promoting import promoted
 from headgate_operator.rollout.starting import started
@@ -78,12 +78,16 @@ def approval_expired(look: Look) -> Move | None:
 
 
 def changed(look: Look) -> Move | None:
-    """The specs ask for something else by now: the rollout makes way for it, or for the stable form."""
+    """The specs ask for something else by now: the rollout makes way for it, or for the stable form.
+
+    Content that was promoted is stable content even where it is not kept any more: it is promoted again, not rolled out.
+    """
     content = live_content(look.seen.targets)
     if content is None or content == look.rollout.content:
         return None
     previous = {target_of(t).label: t.stable for t in look.rollout.targets}
-    if all(t.live == previous.get(t.target.label) for t in existing(look.seen.targets)):
+    unchanged = all(t.live == previous.get(t.target.label) for t in existing(look.seen.targets))
+    if unchanged or asks_for_promoted(look):
         return withdrawn(look, "Reverted", "the specs ask for the stable form again")
     move = withdrawn(look, "Superseded", f"the specs ask for content {content} by now")
     if look.seen.taken or look.seen.unsupported or content == look.status.rejected:

@@ -320,6 +320,31 @@ def test_a_promotion_that_is_not_seen_yet_is_no_new_change() -> None:
     assert (world.stable(A), world.read("p").status.rollout, plan.requeue) == ("v2", None, None)
 
 
+def test_what_was_promoted_of_one_object_is_not_promoted_of_another_because_it_is_the_same() -> None:
+    world = given(APPROVAL, weight(100), targets=(A, B), rollbackWindow="0s")
+    world.delete(A)
+    world.settle()
+    world.change(A, "v2")
+    world.settle()
+    assert world.step().reason == "AwaitingApproval"
+    world.delete(B)
+    world.look("p")
+    world.change(A, "v1")
+    world.settle()
+    world.wait(1)
+    world.settle()
+    assert (world.stable(A), world.step().reason) == (None, "AwaitingApproval")
+
+
+def test_a_policy_that_names_another_object_does_not_promote_it_to_what_the_former_one_ran_on() -> None:
+    world = given(APPROVAL, weight(100), rollbackWindow="0s")
+    world.serve(B, "v0")
+    world.change(B, "v1")
+    world.apply("p", {"targets": [{"name": "b"}], "steps": [APPROVAL, weight(100)], "rollbackWindow": "0s"})
+    world.settle()
+    assert (world.stable(B), world.step().reason) == ("v0", "AwaitingApproval")
+
+
 def test_a_target_that_is_not_settled_begins_nothing() -> None:
     world = given(weight(100))
     world.objects[A].live = None

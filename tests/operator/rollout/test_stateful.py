@@ -83,11 +83,20 @@ class Book(World):
         """Objects that had a stable form since they were made."""
         self.gone: set[str] = set()
         """Objects that were deleted since a rollout last began for them."""
+        self.restored: set[str] = set()
+        """Objects that were promoted again, outside of a rollout, since one last began for them."""
+        self.ever: dict[str, set[str]] = {label: set() for label in LABELS}
+        """What was ever stable under a name."""
 
     def delete(self, label: str) -> None:
+        self.remember_stable()
         super().delete(label)
         self.secured.discard(label)
         self.gone.add(label)
+
+    def remember_stable(self) -> None:
+        for label, promoted in self.promoted.items():
+            self.ever[label] |= set(promoted)
 
     def write_down_approval(self, name: str, by: str, approve: str) -> None:
         """Note whom the rules allow, at the moment the annotation is set; it counts only when seen in time."""
@@ -107,7 +116,11 @@ class Book(World):
             label = promotion.target.label
             assert OWNER[label] == name, "a policy promotes only what it guards"
             status = self.read(name).status
-            if status.rollout is not None and plan.status.rollout is not None:
+            if status.rollout is None:
+                self.remember_stable()
+                assert promotion.revision in self.ever[label], "what never was stable is promoted without a rollout"
+                self.restored.add(label)
+            elif plan.status.rollout is not None:
                 self.gates_open(name, status.rollout.revision, 1000)
         super()._do_promote(name, plan)
 
@@ -118,7 +131,13 @@ class Book(World):
         if after.rollout is not None and (name, after.rollout.revision) not in self.begun:
             spec = self.pinned[after.rollout.policy_revision]
             self.begun[name, after.rollout.revision] = (after.rollout, spec)
-            self.gone -= {f"{t.kind}/{t.name}" for t in after.rollout.targets}
+            for target in after.rollout.targets:
+                label = f"{target.kind}/{target.name}"
+                self.gone.discard(label)
+                self.restored.discard(label)
+                assert target.stable is None or target.stable in self.promoted.get(label, ()), (
+                    "nothing is there to go back to"
+                )
             if before.rollout is not None:
                 assert set(before.rollout.authors) <= set(after.rollout.authors), "an author was forgotten"
             targets = {f"{t.kind}/{t.name}": t for t in after.rollout.targets}
@@ -144,7 +163,9 @@ class Book(World):
             assert (self.now - raised[-1][1]).total_seconds() >= seconds_of(last.hold), "a hold was cut short"
             for pod, proxy in self.proxies.items():
                 fresh = (self.now - proxy.heard).total_seconds() < 300
-                assert not fresh or (rollout.revision, index) in proxy.confirmed, f"{pod} never took {last.weight} % up"
+                assert not fresh or (name, rollout.revision, index) in proxy.confirmed, (
+                    f"{pod} never took {last.weight} % up"
+                )
             if last.analysis and spec.analysis is not None and weights[len(raised)][0] == index + 1:
                 assert before.step is not None
                 assert before.verdicts == () or all(v.outcome == "Pass" for v in before.verdicts)
@@ -163,12 +184,12 @@ class Book(World):
                 assert len(by) >= need, f"{revision} passed gate {gate} of {name} with {by}"
 
     def returns(self, name: str, rollout: RolloutStatus) -> bool:
-        """Tell whether the content was stable before, and went the whole way then."""
+        """Tell whether the content was stable before, and ceased to be lately, as far as a clock that jumps can tell."""
         history = self.read(name).status.history
         window = seconds_of(POLICIES[name]["rollbackWindow"])
-        stable = [e for e in history if e.outcome in ("Promoted", "Returned", "Adopted") and e.ended <= rollout.started]
+        stable = [e for e in history if e.outcome in ("Promoted", "Returned", "Adopted")]
         return any(
-            old.content == rollout.content and (rollout.started - new.ended).total_seconds() < window
+            old.content == rollout.content and 0 <= (rollout.started - new.ended).total_seconds() < window
             for new, old in pairwise(stable)
         )
 
@@ -289,7 +310,7 @@ class Rollouts(RuleBasedStateMachine):
         self.world.permitted = {key: value for key, value in self.world.permitted.items() if key[0] != name}
         for proxy in self.world.proxies.values():
             proxy.head.pop(name, None)
-            proxy.confirmed.clear()
+            proxy.confirmed = {step for step in proxy.confirmed if step[0] != name}
 
     # the world
 
@@ -470,8 +491,12 @@ class Rollouts(RuleBasedStateMachine):
             ended = self.world.begun.get((name, status.history[0].revision))
             for target in ended[0].targets if ended is not None else ():
                 label = f"{target.kind}/{target.name}"
+                if label in self.world.restored:
+                    continue
                 stable = self.world.stable(label)
-                assert label in self.world.gone or stable == target.stable, (
+                changed = target.candidate != target.stable
+                anew = label in self.world.gone
+                assert (not changed or stable != target.candidate) if anew else stable == target.stable, (
                     f"{status.history[0].outcome} left {stable}, not {target.stable}"
                 )
 

@@ -54,8 +54,8 @@ class Proxy:
     head: dict[str, Split] = field(default_factory=dict)
     heard: datetime = START
     reachable: bool = True
-    confirmed: set[tuple[str, int]] = field(default_factory=set)
-    """Every (rollout, step) that it ran on."""
+    confirmed: set[tuple[str, str, int]] = field(default_factory=set)
+    """Every (policy, rollout, step) that it ran on."""
 
 
 class World:
@@ -65,6 +65,7 @@ class World:
         self.served: dict[str, str] = {}
         """The published snapshot's forms of objects before anybody guarded them."""
         self.kept: set[tuple[str, str]] = set()
+        """Which content is kept of the objects as they are now; nothing else can be promoted."""
         self.promoted: dict[str, list[str]] = {}
         self.policies: dict[str, dict[str, Any]] = {}
         self.pinned: dict[str, RolloutPolicySpec] = {}
@@ -178,7 +179,7 @@ class World:
         for proxy in self.proxies.values():
             if proxy.reachable:
                 proxy.head, proxy.heard = dict(self.head), self.now
-                proxy.confirmed |= {(s.revision, s.step) for s in self.head.values()}
+                proxy.confirmed |= {(name, s.revision, s.step) for name, s in self.head.items()}
 
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -230,18 +231,25 @@ class World:
             if target.label not in self.promoted:
                 served = self.served.get(target.label)
                 self.promoted[target.label] = [served] if served is not None else []
+                self.kept |= {(target.label, content) for content in self.promoted[target.label]}
 
     def _do_keep(self, name: str, plan: Plan) -> None:
         rollout = plan.status.rollout
         if rollout is None:
             return
-        self.kept |= {(f"{t.kind}/{t.name}", t.candidate) for t in rollout.targets}
+        asked = {(f"{t.kind}/{t.name}", t.candidate) for t in rollout.targets}
+        self.kept |= {(label, content) for label, content in asked if self.objects[label].live == content}
         if rollout.policy_revision == self._policy_revision(name):
             self.pinned.setdefault(rollout.policy_revision, self.read(name).spec)
 
     def _do_promote(self, _name: str, plan: Plan) -> None:
         for promotion in plan.promote:
-            history = self.promoted.setdefault(promotion.target.label, [])
+            label = promotion.target.label
+            if (label, promotion.revision) not in self.kept:
+                if self.objects[label].live == promotion.revision:
+                    self.kept.add((label, promotion.revision))  # the next look promotes it
+                continue
+            history = self.promoted.setdefault(label, [])
             if not history or history[-1] != promotion.revision:
                 history.append(promotion.revision)
 
@@ -268,6 +276,7 @@ class World:
             exists=found.exists,
             live=found.live,
             stable=self.stable(target.label),
+            promoted=frozenset(self.promoted.get(target.label, ())),
             adopted=target in policy.status.targets and target.label in self.promoted,
             problem=found.problem,
             authors=found.authors,
