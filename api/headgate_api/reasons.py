@@ -116,6 +116,8 @@ class ConditionReason(StrEnum):
     VALID = "Valid"
     EXPIRED = "Expired"
     REVOKED = "Revoked"
+    REVOKING = "Revoking"
+    """The grant is taken from the proxies; Vault has yet to forget it, or the vendor to be told."""
     SUSPENDED = "Suspended"
     ACTIVE = "Active"
     AVAILABLE = "Available"

@@ -21,8 +21,6 @@ PENDING: Final = "Pending"
 _WAIT_SECONDS: Final = 60.0
 _VENDOR_SECONDS: Final = 35.0
 """How long a vendor may take; where it takes longer, the operator goes on telling it."""
-_TELLING: Final = "is being told"
-"""What the condition says while the vendor has not answered."""
 
 
 def main(argv: list[str]) -> int:
@@ -89,9 +87,11 @@ def _outcome(arguments: argparse.Namespace, api: Api, console: Console, account:
     def look() -> tuple[str | None, str]:
         now, _ = read.account(api, arguments.namespace, arguments.name)
         valid = condition(now, ConditionType.CREDENTIAL_VALID)
+        if valid is not None and valid.reason == ConditionReason.REVOKING:
+            return None, valid.message
         if valid is None or valid.reason != ConditionReason.REVOKED:
             return at_the_vendor(now), ""
-        return None if _TELLING in valid.message else _sentence(valid.message), valid.message
+        return _sentence(valid.message), valid.message
 
     told, progress = wait(console, "the vendor to be told", _VENDOR_SECONDS, look)
     return told or _sentence(progress)

@@ -60,12 +60,12 @@ def grant_plan(seen: ObservedAccount, now: datetime) -> GrantPlan:
         return _unknown(seen, now)
     step, told = revoking.next_step(seen, now)
     if step is not None:
-        pending = _valid(False, ConditionReason.REVOKED, "being revoked")
+        pending = _valid(False, ConditionReason.REVOKING, "being revoked")
         return GrantPlan(step, told, pending, _revoked_status(seen), None, revokes=True)
     held = seen.grant.record
     if held is not None and being_revoked(account, held):
         text = "being revoked; a refresh that is under way ends first, so that none of its tokens is forgotten"
-        return GrantPlan(None, None, _valid(False, ConditionReason.REVOKED, text), _revoked_status(seen), None)
+        return GrantPlan(None, None, _valid(False, ConditionReason.REVOKING, text), _revoked_status(seen), None)
     content, problem = _content(seen)
     identity = None
     if content is not None and seen.hash_key is not None:
@@ -173,7 +173,7 @@ def _emptying(seen: ObservedAccount, decision: ImportDecision) -> tuple[EmptySec
 def _standing(seen: ObservedAccount, asked: Question, decision: ImportDecision, now: datetime) -> GrantPlan:
     grant, version, gone = seen.grant.record, seen.access.version, seen.grant.forgotten
     if grant is None and gone is not None:
-        refused = _valid(False, ConditionReason.REVOKED, revoking.message(gone, seen.account))
+        refused = _valid(False, revoking.reason(gone), revoking.message(gone))
         if isinstance(decision, Refused) and decision.reason in _NEW_CONTENT:
             refused = _valid(False, decision.reason, decision.message)
         return GrantPlan(None, None, refused, _revoked_status(seen), None)
@@ -221,7 +221,7 @@ def _unknown(seen: ObservedAccount, now: datetime) -> GrantPlan:
     asked = account.metadata.annotations.get(names.ANNOTATION_REVOKE)
     if known is not None and known.grant_id is not None and known.grant_id == asked:
         text = f"taken from the proxies; it is revoked as soon as Vault can be asked. {trouble}"
-        return GrantPlan(None, None, _valid(False, ConditionReason.REVOKED, text), _revoked_status(seen), None)
+        return GrantPlan(None, None, _valid(False, ConditionReason.REVOKING, text), _revoked_status(seen), None)
     if known is None or known.version is None:
         return GrantPlan(None, None, _valid(False, reason, trouble), known, expires_at)
     if expires_at is not None and now >= expires_at:

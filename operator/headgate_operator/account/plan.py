@@ -83,7 +83,8 @@ def _settled(seen: ObservedAccount, grant: GrantPlan, now: datetime) -> Plan:
     )
     status = limits.into(renewal.into(status))
     expiry = grant.expires_at
-    notes = (*sign_in_notes(seen), *asked_for(seen, renewal), *notes_on_change(before, observations, _TOLD))
+    untold = [seen_now for seen_now in observations if not revoking.told_already(seen_now, before)]
+    notes = (*sign_in_notes(seen), *asked_for(seen, renewal), *notes_on_change(before, untold, _TOLD))
     return Plan(
         grant.action,
         notes=(*notes, grant.note) if grant.note is not None else notes,

@@ -4,12 +4,14 @@ The order is what makes a crash harmless: first no proxy can read the token, the
 must not come back, which keeps the tokens only as long as the vendor has yet to hear of it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from headgate_api.clock import rfc3339
 from headgate_api.reasons import ConditionReason
 from headgate_api.resources import SubscriptionAccount
+from headgate_api.resources.base import Condition, Observation
 from headgate_api.vault import ForgottenGrant, GrantRecord, Revoking, access_path, grant_path
 from headgate_operator.account.observed import ObservedAccount
 from headgate_operator.credentials.plan import Action, DestroyGrant, Note, Purge, WriteRecord
@@ -99,10 +101,15 @@ def told(gone: ForgottenGrant) -> Note:
     return Note("Normal", ConditionReason.REVOKED, ACTION, f"{text}; the vendor is told next")
 
 
-def message(gone: ForgottenGrant, account: SubscriptionAccount) -> str:
+def reason(gone: ForgottenGrant) -> ConditionReason:
+    """Return the condition's reason of a revoked grant: ``Revoking`` until the vendor is told, or cannot be."""
+    return ConditionReason.REVOKED if _untold(gone) is None else ConditionReason.REVOKING
+
+
+def message(gone: ForgottenGrant) -> str:
     """Return what the condition says of a revoked grant."""
     text = f"grant {gone.forgotten_grant} was revoked at {rfc3339(gone.forgotten_at)}"
-    pending = next((r for r in gone.revoking if r.grant_id == gone.forgotten_grant), None)
+    pending = _untold(gone)
     if pending is not None:
         tried = f" ({pending.attempts} of {MOST_ATTEMPTS} attempts made)" if pending.attempts else ""
         text += f"; the vendor is being told{tried}"
@@ -110,6 +117,16 @@ def message(gone: ForgottenGrant, account: SubscriptionAccount) -> str:
         text += f"; {gone.outcome}"
     again = "sign in again (headgate account login), or import a new credential file"
     return f"{text}. To use the account again, {again}; what was imported before is not imported again"
+
+
+def told_already(now: Observation, before: Sequence[Condition]) -> bool:
+    """Tell whether whoever told the vendor has posted the Event of what a condition says now."""
+    was = next((condition.reason for condition in before if condition.type == now.type), None)
+    return (was, now.reason) == (ConditionReason.REVOKING, ConditionReason.REVOKED)
+
+
+def _untold(gone: ForgottenGrant) -> Revoking | None:
+    return next((r for r in gone.revoking if r.grant_id == gone.forgotten_grant), None)
 
 
 def waiting(record: GrantRecord | ForgottenGrant | None) -> tuple[Revoking, ...]:

@@ -40,11 +40,15 @@ async def test_a_revoked_grant_is_forgotten_and_ended_at_the_vendor() -> None:
     await _revoked(world)
     assert await world.access() is None
     status, reason, message = await world.told_of("CredentialValid")
-    assert (status, reason) == ("False", "Revoked") and "the vendor is being told" in message
+    assert (status, reason) == ("False", "Revoking") and "the vendor is being told" in message
     await world.revoker().revoke(world.key)
     assert world.server.grants.grants[0].revoked
     status, reason, message = await world.told_of("CredentialValid")
-    assert "revoked at the vendor at 2026-11-01T12:00:00Z" in message and "sign in again" in message
+    assert (
+        reason == "Revoked"
+        and "revoked at the vendor at 2026-11-01T12:00:00Z" in message
+        and "sign in again" in message
+    )
     assert (await world.told_of("RefreshHealthy"))[:2] == ("False", "Revoked")
     assert (await world.told_of("Ready"))[:2] == ("False", "Revoked")
     assert "emulated-" not in _kept(world)
@@ -120,7 +124,7 @@ async def test_a_refresh_under_way_ends_first_and_none_of_its_tokens_is_forgotte
     world.direct.after = revoked_meanwhile
     assert isinstance(await world.operator().refresh(world.key), Renewed)
     world.direct.after = lambda: asyncio.sleep(0)
-    assert (await world.told_of("CredentialValid"))[:2] == ("False", "Revoked")
+    assert (await world.told_of("CredentialValid"))[:2] == ("False", "Revoking")
     assert await world.access() is None
     await world.condition()
     await world.revoker().revoke(world.key)
@@ -297,7 +301,7 @@ async def test_proxies_lose_the_token_even_while_vault_is_away_or_denies() -> No
     world.annotate(revoke=await world.grant_id())
     world.memory.away = VaultCause.SEALED
     status, reason, message = await world.told_of("CredentialValid")
-    assert (status, reason) == ("False", "Revoked") and "as soon as Vault can be asked" in message
+    assert (status, reason) == ("False", "Revoking") and "as soon as Vault can be asked" in message
     credential = world.kube.objects[world.key.kind, NS, "ada"]["status"]["credential"]
     assert "version" not in credential and credential["revokedGrants"] == ["grant-1"]
     await world.look()
