@@ -10,7 +10,7 @@ from headgate_proxy.callers.token import Expected, TokenRefusedError
 from headgate_proxy.callers.verified import VerifiedTokens
 from headgate_proxy.refusal import ErrorType, Refusal
 
-_KEYS = ("x-api-key", "x-goog-api-key")
+_KEY = "x-api-key"
 
 
 class Headers(Protocol):
@@ -29,8 +29,8 @@ class Authenticator:
     def authenticate(self, headers: Headers, fleet: FleetSettings, given: Iterable[str] = ()) -> Caller | Refusal:
         """Return the caller, or the 401 or 403 to answer with.
 
-        A token may come as ``Authorization: Bearer``, ``x-api-key`` or ``x-goog-api-key``, or be ``given`` in another place where
-        the client's protocol has one. Several are fine when they are the same, since some clients send their key both
+        A token may come as ``Authorization: Bearer`` or ``x-api-key``, or be ``given`` in a place of its own that the client's
+        protocol has. Several are fine when they are the same, since some clients send their key both
         ways, and refused when they differ.
         """
         token = _token(headers, fleet.caller_tokens.audience, given)
@@ -54,24 +54,26 @@ def _of_callers(fleet: FleetSettings) -> Expected:
 
 
 def _token(headers: Headers, audience: str, given: Iterable[str]) -> str | Refusal:
-    found = [value.strip() for name in _KEYS for value in headers.getall(name, ())]
+    found = [value.strip() for value in headers.getall(_KEY, ())]
     for value in headers.getall("Authorization", ()):
         scheme, _, token = value.strip().partition(" ")
         if scheme.lower() != "bearer":
             return Refusal(401, ErrorType.AUTHENTICATION, "Authorization: the scheme must be Bearer")
         found.append(token.strip())
-    found = [token for token in (*found, *given) if token]  # some clients send the header they have no value for
+    found = [
+        token for token in (*found, *(value.strip() for value in given)) if token
+    ]  # some clients send the header they have no value for
     if not found:
         return Refusal(
             401,
             ErrorType.AUTHENTICATION,
-            f"no credential: send a Kubernetes ServiceAccount token of audience {audience} as Authorization: Bearer, x-api-key "
-            "or x-goog-api-key",
+            f"no credential: send a Kubernetes ServiceAccount token of audience {audience} as Authorization: Bearer or "
+            "x-api-key (at Gemini's paths also x-goog-api-key)",
         )
     if any(token != found[0] for token in found):
         return Refusal(
             401,
             ErrorType.AUTHENTICATION,
-            "the request carries different credentials (x-api-key, x-goog-api-key, Authorization); send one token only",
+            "the request carries different credentials (Authorization, x-api-key or the protocol's own); send one token only",
         )
     return found[0]

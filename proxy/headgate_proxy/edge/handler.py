@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from headgate_api import names
 from headgate_api.clock import Clock
@@ -22,6 +23,7 @@ from headgate_proxy.edge.passing import Passing, from_upstream
 from headgate_proxy.edge.paths import LISTED, SERVED, UNKNOWN, Served, anthropic, dialect_at, served_at, spoken
 from headgate_proxy.edge.ports import Credentials, Live, Refreshes, Telemetry
 from headgate_proxy.edge.relay import Relay
+from headgate_proxy.protocols.dialect import Dialect
 from headgate_proxy.protocols.operation import Operation
 from headgate_proxy.refusal import ErrorType, Refusal, shown
 from headgate_proxy.routing.routing import HEADER_HINT, Routing
@@ -131,9 +133,8 @@ class Handler:
             return exchange.refuse(
                 Refusal(503, ErrorType.OVERLOADED, "this proxy has no configuration yet; send the request again")
             )
-        parameter = served.dialect.credential_parameter
         caller = self._authenticator.authenticate(
-            request.headers, routing.fleet, () if parameter is None else values_of(query, parameter)
+            request.headers, routing.fleet, _own_credentials(served.dialect, request.headers, query)
         )
         if isinstance(caller, Refusal):
             return exchange.refuse(caller)
@@ -268,6 +269,16 @@ class Handler:
                 exchange.marks[HEADER_REFUSED] = TrackReason.CANARY_DRAINING
             return exchange.refuse(answered, request_bytes=size)
         return from_upstream(exchange, answered, provider)
+
+
+def _own_credentials(dialect: Dialect, headers: CIMultiDictProxy[str], query: str) -> list[str]:
+    """Return what a client sent as its credential in the places that only its protocol has."""
+    found: list[str] = []
+    if dialect.credential_header is not None:
+        found += headers.getall(dialect.credential_header, ())
+    if dialect.credential_parameter is not None:
+        found += values_of(query, dialect.credential_parameter)
+    return found
 
 
 def _turn(exchange: Exchange, turned: Turned, size: int = 0) -> web.Response:

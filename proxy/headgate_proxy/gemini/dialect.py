@@ -33,6 +33,7 @@ GEMINI: Final = Dialect(
     modes=MODES,
     beta_header=None,
     request_id_header=None,
+    credential_header="x-goog-api-key",
     credential_parameter="key",
     first_token=b'"parts"',
     read_head=read_head,

@@ -44,7 +44,8 @@ class Dialect:
 
     ``default_apis`` are those of a provider that names none. ``beta_header`` is a comma list that the client's value, the
     provider's and the mode's are merged in; ``request_id_header`` is where client libraries look for an answer's id, and
-    ``credential_parameter`` a parameter of the query in which clients may send their credential. ``first_token`` stands in the
+    ``credential_header`` is a header of this protocol alone in which clients may send their credential (others' is none
+    here, and stays behind), ``credential_parameter`` a parameter of the query. ``first_token`` stands in the
     first piece of a stream that holds what the model says. ``replace_model`` returns a body that ``read_head`` accepted under
     another model's name, every other byte as it was. ``classify`` is told status, the beginning of the body
     (``failures.HEAD_BYTES`` at most), headers (any case) and time, and returns why an answer is a failure of the mode that got
@@ -57,6 +58,7 @@ class Dialect:
     default_apis: frozenset[str] = frozenset()
     beta_header: str | None
     request_id_header: str | None
+    credential_header: str | None = None
     credential_parameter: str | None = None
     first_token: bytes
     read_head: ReadHead
