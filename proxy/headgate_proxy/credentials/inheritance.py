@@ -7,9 +7,12 @@ pointer that is added beside another inherits nothing.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from headgate_api.snapshot import CredentialPointer
 from headgate_proxy.credentials.records import Entry
+
+_REMEMBERED: Final = 1024
 
 Key = tuple[str, int]
 """Path and version of a pointer; what is held for it may be a later refresh of the same grant."""
@@ -21,6 +24,32 @@ class Found:
 
     key: Key
     serves: bool
+
+
+class Retired:
+    """The grants of pointers that a newer snapshot replaced: a request under way still asks by the old one.
+
+    Such a request may go on with a refresh of that very grant. Another grant, or another key, is another form's.
+    """
+
+    def __init__(self) -> None:
+        self._grants: dict[Key, str] = {}
+
+    def add(self, key: Key, entry: Entry) -> None:
+        """Remember a pointer that is wanted no more; of a great many, the last ones."""
+        if entry.grant_id is None:
+            return
+        self._grants[key] = entry.grant_id
+        if len(self._grants) > _REMEMBERED:
+            del self._grants[next(iter(self._grants))]
+
+    def successor(self, key: Key, entries: Mapping[Key, Entry]) -> Key | None:
+        """Return the pointer under which a refresh of the same grant is held now, or None."""
+        grant = self._grants.get(key)
+        if grant is None:
+            return None
+        later = [k for k, e in entries.items() if k[0] == key[0] and k[1] > key[1] and e.grant_id == grant]
+        return max(later, key=lambda k: k[1], default=None)
 
 
 def key_of(pointer: CredentialPointer) -> Key:

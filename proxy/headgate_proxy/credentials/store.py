@@ -14,7 +14,7 @@ from headgate_api.clock import Clock
 from headgate_api.redaction import Redactor
 from headgate_api.snapshot import CredentialPointer
 from headgate_proxy.backoff import Backoff
-from headgate_proxy.credentials.inheritance import Key, key_of, legacy
+from headgate_proxy.credentials.inheritance import Key, Retired, key_of, legacy
 from headgate_proxy.credentials.kept import KeptCredentials
 from headgate_proxy.credentials.records import Entry, RecordError, entry_of, successor
 from headgate_proxy.selection.states import Held
@@ -64,6 +64,7 @@ class CredentialStore:
         self._failed = failed
         self._entries: dict[Key, Entry] = {}
         self._standing_in: dict[Key, Key] = {}
+        self._retired = Retired()
         self._read_at: dict[Key, float] = {}
         self._wanted: dict[Key, CredentialPointer] = {}
         self._problems: dict[Key, str] = {}
@@ -77,10 +78,13 @@ class CredentialStore:
     # -- what requests see -------------------------------------------------------------------------------------------------
 
     def get(self, pointer: CredentialPointer) -> Held | None:
-        """Return what is held for the pointer; while it is being read, what the pointer that it replaced had."""
+        """Return what is held for the pointer; while it is being read, what the pointer that it replaced had.
+
+        For a pointer that was replaced meanwhile: what has become of its grant.
+        """
         key = (pointer.path, pointer.version)
         entry = self._entries.get(key)
-        if entry is None and (other := self._standing_in.get(key)) is not None:
+        if entry is None and (other := self._other(key)) is not None:
             entry = self._entries.get(other)
         return None if entry is None else entry.held
 
@@ -90,12 +94,14 @@ class CredentialStore:
         Returns what is held afterwards. Bounded by the Vault facade's deadline; raises nothing.
         """
         key = key_of(pointer)
+        if key not in self._wanted:  # a request that began under an earlier snapshot
+            key = self._retired.successor(key, self._entries) or key
         under_way = self._rereads.get(key)
         if under_way is None:
             done = asyncio.get_running_loop().create_future()
             self._rereads[key] = done
             try:
-                await self._reread(pointer)
+                await self._reread(key)
             finally:
                 del self._rereads[key]
                 done.set_result(None)
@@ -177,11 +183,15 @@ class CredentialStore:
 
     # -- inside ------------------------------------------------------------------------------------------------------------
 
+    def _other(self, key: Key) -> Key | None:
+        """Return what stands in for a pointer that is to be read still, or has followed one that is wanted no more."""
+        return self._standing_in.get(key) or self._retired.successor(key, self._entries)
+
     def _sweep(self) -> None:
         """Forget, in memory and on disk, what is neither wanted nor stands in for what is."""
         kept = self._wanted.keys() | set(self._standing_in.values())
         for key in self._entries.keys() - kept:
-            del self._entries[key]
+            self._retired.add(key, self._entries.pop(key))
             self._read_at.pop(key, None)
         for key in self._problems.keys() - kept:
             del self._problems[key]
@@ -209,12 +219,11 @@ class CredentialStore:
                 return
             await asyncio.sleep(backoff.delay())
 
-    async def _reread(self, pointer: CredentialPointer) -> None:
-        key = key_of(pointer)
+    async def _reread(self, key: Key) -> None:
         entry = self._entries.get(key)
-        if entry is None:
+        if entry is None and key in self._wanted:
             await self._read(key, key[1], _anything)
-        elif entry.grant_id is not None:
+        elif entry is not None and entry.grant_id is not None:
             await self._read(key, None, successor)
 
     async def _read(self, key: Key, version: int | None, fits: Callable[[Entry | None, Entry], bool]) -> bool:

@@ -275,6 +275,22 @@ async def test_a_withdrawn_candidate_is_forgotten_and_never_the_stable_one(setti
     assert "token-two" not in kept_text(tmp_path)
 
 
+async def test_a_request_from_before_a_refresh_goes_on_with_the_refreshed_token(setting: Setting) -> None:
+    """A snapshot may tell of a refresh between a request's refusal and its second try."""
+    before = setting.vault.write_access("token-one")
+    async with setting.store() as store:
+        await store.prepare([before], 5)
+        after = setting.vault.write_access("token-two")
+        await store.prepare([after], 5)
+        store.retire([after])
+        assert secret(store, before) == "token-two"
+        setting.vault.write_access("token-three")
+        held = await store.reread(before)
+        assert held is not None
+        assert (held.secret.reveal(), held.version) == ("token-three", 3)
+        assert secret(store, after) == "token-three"
+
+
 async def test_a_refresh_read_early_serves_the_pointer_that_tells_of_it(setting: Setting) -> None:
     pointer = setting.vault.write_access("token-one")
     async with setting.store() as store:
