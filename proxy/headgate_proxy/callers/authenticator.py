@@ -60,9 +60,8 @@ def _token(headers: Headers, audience: str, given: Iterable[str]) -> str | Refus
         if scheme.lower() != "bearer":
             return Refusal(401, ErrorType.AUTHENTICATION, "Authorization: the scheme must be Bearer")
         found.append(token.strip())
-    found = [
-        token for token in (*found, *(value.strip() for value in given)) if token
-    ]  # some clients send the header they have no value for
+    found += [value.strip() for value in given]
+    found = [token for token in found if token]  # some clients send the header they have no value for
     if not found:
         return Refusal(
             401,

@@ -134,9 +134,7 @@ class Attempts:
         if fallback is not None and fallback != self._announced:
             self._announced = fallback
             self.trace.fell_back(fallback)
-            if (
-                fallback.reason is not SkipReason.REQUEST_UNSUPPORTED
-            ):  # that says something of the request, not of the mode
+            if fallback.reason is not SkipReason.REQUEST_UNSUPPORTED:  # which is about the request, not about the mode
                 around.verdicts.went(self.call.provider, fallback.from_mode, fallback)
         return decision
 
