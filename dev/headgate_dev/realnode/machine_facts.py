@@ -3,10 +3,10 @@
 import os
 import platform
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Final
+
+from headgate_dev.host.packages import PackagesUnavailable, install
 
 PACKAGES: Final = {
     "containerd": "containerd",
@@ -20,8 +20,6 @@ PACKAGES: Final = {
     "nsenter": "util-linux",
 }
 """Debian's package of each program (or file) the node and its image need."""
-
-_APT_TIMEOUT: Final = 300.0
 
 
 class RealNodeUnavailableError(Exception):
@@ -80,23 +78,10 @@ def prepare() -> None:
         raise RealNodeUnavailableError(reason)
     if not facts.missing:
         return
-    packages = packages_for(facts.missing)
-    print(f"realnode: apt-get install {' '.join(packages)}", file=sys.stderr, flush=True)
-    for command in (
-        ["apt-get", "update", "-q"],
-        ["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages],
-    ):
-        done = subprocess.run(
-            command,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_APT_TIMEOUT,
-        )
-        if done.returncode:
-            words = (done.stderr or done.stdout).strip()[-500:]
-            raise RealNodeUnavailableError(f"`{' '.join(command)}` failed with code {done.returncode}: {words}")
+    try:
+        install(packages_for(facts.missing), whose="realnode")
+    except PackagesUnavailable as unavailable:
+        raise RealNodeUnavailableError(str(unavailable)) from None
 
 
 def _search_path() -> str:
