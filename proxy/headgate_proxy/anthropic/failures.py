@@ -11,6 +11,7 @@ import msgspec
 
 from headgate_api.reasons import SkipReason
 from headgate_proxy.anthropic.limits import reset_of
+from headgate_proxy.protocols.decoding import decoded
 from headgate_proxy.protocols.failures import SERVER_FAILURES, Row, judge, says
 from headgate_proxy.selection.states import Failure
 
@@ -53,8 +54,6 @@ _decode = msgspec.json.Decoder(_Envelope).decode
 
 def classify(status: int, head: bytes, headers: Mapping[str, str], now: datetime) -> Failure | None:
     """Return why this answer is a failure of the mode that got it, or None when it is the client's own."""
-    try:
-        error = _decode(head).error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        error = _Error("", head.decode("utf-8", "replace"))
+    read = decoded(_decode, head)
+    error = read.error if read is not None else _Error("", head.decode("utf-8", "replace"))
     return judge(TABLE, status, frozenset({error.type}), error.message, reset_of(headers, now))

@@ -6,15 +6,9 @@ from typing import Final
 import msgspec
 
 from headgate_proxy.anthropic.usage import WireError, WireMessage, WireUsage
+from headgate_proxy.protocols.decoding import decoded
 from headgate_proxy.protocols.facts import ResponseFacts, short
-from headgate_proxy.protocols.readers import (
-    DocumentReader,
-    EventReader,
-    OpaqueReader,
-    Reader,
-    is_event_stream,
-    readable,
-)
+from headgate_proxy.protocols.readers import EventReader, Reader, reader_of
 
 _TELLING: Final = re.compile(rb"message_start|message_delta|\berror\b")
 
@@ -46,9 +40,8 @@ class StreamReader(EventReader):
         """Learn from one event."""
         if _TELLING.search(data) is None:
             return
-        try:
-            read = _decode_event(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        read = decoded(_decode_event, data)
+        if read is None:
             return
         if read.type == "message_start" and read.message is not None:
             read.message.add_to(self.facts)
@@ -63,15 +56,12 @@ class StreamReader(EventReader):
 
 def read_message(document: bytes, facts: ResponseFacts) -> None:
     """Write what a whole Message (or error envelope) says over ``facts``; what is neither says nothing."""
-    try:
-        read = _decode_message(document)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    read = decoded(_decode_message, document)
+    if read is None:
         return
     read.add_to(facts)
 
 
 def reader_for(content_type: str, content_encoding: str | None) -> Reader:
     """Return the reader for a response with these headers."""
-    if not readable(content_encoding):
-        return OpaqueReader()
-    return StreamReader() if is_event_stream(content_type) else DocumentReader(read_message)
+    return reader_of(content_type, content_encoding, StreamReader, read_message)

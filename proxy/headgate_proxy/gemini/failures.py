@@ -12,6 +12,7 @@ import msgspec
 
 from headgate_api.reasons import SkipReason
 from headgate_proxy.gemini.limits import reset_of
+from headgate_proxy.protocols.decoding import decoded
 from headgate_proxy.protocols.failures import SERVER_FAILURES, Row, judge, says
 from headgate_proxy.selection.states import Failure
 
@@ -76,9 +77,8 @@ def classify(status: int, head: bytes, headers: Mapping[str, str], now: datetime
 
 
 def _read(head: bytes) -> _Error:
-    try:
-        read: _Envelope | list[_Envelope] = _decode(head)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    read: _Envelope | list[_Envelope] | None = decoded(_decode, head)
+    if read is None:
         return _Error(head.decode("utf-8", "replace"))
     if isinstance(read, list):  # how an array that was to be a stream begins
         return read[0].error if read else _Error()

@@ -1,20 +1,10 @@
 """What a GenerateContentResponse tells on its way: every piece of a stream repeats the counts so far, the last one is right."""
 
-from typing import Final
-
 import msgspec
 
+from headgate_proxy.protocols.decoding import decoded
 from headgate_proxy.protocols.facts import ResponseFacts, Usage, sane, short
-from headgate_proxy.protocols.readers import (
-    DocumentReader,
-    EventReader,
-    OpaqueReader,
-    Reader,
-    data_of,
-    is_event_stream,
-    readable,
-    split,
-)
+from headgate_proxy.protocols.readers import EventReader, Reader, data_of, reader_of, split
 
 
 class _Usage(msgspec.Struct, rename="camel"):
@@ -71,7 +61,6 @@ class _Response(msgspec.Struct, rename="camel"):
 
 _decode_one = msgspec.json.Decoder(_Response).decode
 _decode_any = msgspec.json.Decoder(_Response | list[_Response]).decode
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class ChunkReader(EventReader):
@@ -99,18 +88,16 @@ class ChunkReader(EventReader):
 
     def read(self, data: bytes) -> None:
         """Learn from one piece."""
-        try:
-            read = _decode_one(data)
-        except _UNREADABLE:
+        read = decoded(_decode_one, data)
+        if read is None:
             return
         read.add_to(self.facts)
 
 
 def read_response(document: bytes, facts: ResponseFacts) -> None:
     """Write what a whole response (or error envelope), or an array of pieces, says over ``facts``."""
-    try:
-        read = _decode_any(document)
-    except _UNREADABLE:
+    read = decoded(_decode_any, document)
+    if read is None:
         return
     for piece in read if isinstance(read, list) else (read,):
         piece.add_to(facts)
@@ -118,9 +105,7 @@ def read_response(document: bytes, facts: ResponseFacts) -> None:
 
 def reader_for(content_type: str, content_encoding: str | None) -> Reader:
     """Return the reader for a response with these headers."""
-    if not readable(content_encoding):
-        return OpaqueReader()
-    return ChunkReader() if is_event_stream(content_type) else DocumentReader(read_response)
+    return reader_of(content_type, content_encoding, ChunkReader, read_response)
 
 
 def stream_reader_for(content_type: str, content_encoding: str | None) -> Reader:

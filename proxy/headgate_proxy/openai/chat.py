@@ -3,15 +3,9 @@
 import msgspec
 
 from headgate_proxy.openai.usage import WireUsage
+from headgate_proxy.protocols.decoding import decoded
 from headgate_proxy.protocols.facts import ResponseFacts, short
-from headgate_proxy.protocols.readers import (
-    DocumentReader,
-    EventReader,
-    OpaqueReader,
-    Reader,
-    is_event_stream,
-    readable,
-)
+from headgate_proxy.protocols.readers import EventReader, Reader, reader_of
 
 
 class _Choice(msgspec.Struct):
@@ -74,15 +68,12 @@ class ChunkReader(EventReader):
 
 def read_completion(document: bytes, facts: ResponseFacts) -> None:
     """Write what a whole completion, a chunk or an error envelope says over ``facts``; what is neither says nothing."""
-    try:
-        read = _decode(document)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    read = decoded(_decode, document)
+    if read is None:
         return
     read.add_to(facts)
 
 
 def reader_for(content_type: str, content_encoding: str | None) -> Reader:
     """Return the reader for a response with these headers."""
-    if not readable(content_encoding):
-        return OpaqueReader()
-    return ChunkReader() if is_event_stream(content_type) else DocumentReader(read_completion)
+    return reader_of(content_type, content_encoding, ChunkReader, read_completion)

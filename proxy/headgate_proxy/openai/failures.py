@@ -12,6 +12,7 @@ import msgspec
 
 from headgate_api.reasons import SkipReason
 from headgate_proxy.openai.limits import reset_of
+from headgate_proxy.protocols.decoding import decoded
 from headgate_proxy.protocols.failures import SERVER_FAILURES, Row, judge, says
 from headgate_proxy.selection.states import Failure
 
@@ -87,9 +88,8 @@ def classify(status: int, head: bytes, headers: Mapping[str, str], now: datetime
 
 
 def _read(head: bytes) -> _Error:
-    try:
-        read = _decode(head)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    read = decoded(_decode, head)
+    if read is None:
         return _Error(head.decode("utf-8", "replace"))
     if read.error is not None:
         return read.error

@@ -10,16 +10,10 @@ import msgspec
 
 from headgate_proxy.openai.chat import error_word
 from headgate_proxy.openai.usage import WireUsage
+from headgate_proxy.protocols.decoding import decoded
 from headgate_proxy.protocols.facts import ResponseFacts, short
 from headgate_proxy.protocols.operation import Operation
-from headgate_proxy.protocols.readers import (
-    DocumentReader,
-    EventReader,
-    OpaqueReader,
-    Reader,
-    is_event_stream,
-    readable,
-)
+from headgate_proxy.protocols.readers import EVENT_STREAM, EventReader, Reader, reader_of
 
 _TOLD: Final = frozenset({"response.created", "response.completed", "response.incomplete", "response.failed"})
 
@@ -79,9 +73,8 @@ class ResponseReader(EventReader):
 
     def read(self, data: bytes) -> None:
         """Learn from one event."""
-        try:
-            read = _decode_event(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        read = decoded(_decode_event, data)
+        if read is None:
             return
         if read.response is not None and read.type in _TOLD:
             read.response.add_to(self.facts)
@@ -92,19 +85,15 @@ class ResponseReader(EventReader):
 
 def read_response(document: bytes, facts: ResponseFacts) -> None:
     """Write what a whole Response (or error envelope) says over ``facts``; what is neither says nothing."""
-    try:
-        read = _decode_response(document)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    read = decoded(_decode_response, document)
+    if read is None:
         return
     read.add_to(facts)
 
 
 def reader_for(content_type: str, content_encoding: str | None) -> Reader:
     """Return the reader for a response with these headers; the plan's backend streams without naming a type at times."""
-    if not readable(content_encoding):
-        return OpaqueReader()
-    streamed = is_event_stream(content_type) or not content_type
-    return ResponseReader() if streamed else DocumentReader(read_response)
+    return reader_of(content_type or EVENT_STREAM, content_encoding, ResponseReader, read_response)
 
 
 class _Body(msgspec.Struct):
@@ -129,9 +118,8 @@ _SYSTEM: Final = ("developer", "system")
 
 def codex_objection(operation: Operation, body: bytes) -> str | None:
     """Return which fields of a request the plan's backend cannot take, each with the mend; None when there is none."""
-    try:
-        read = _decode_body(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    read = decoded(_decode_body, body)
+    if read is None:
         return None  # no JSON object: it does not come this far
     problems = []
     if read.store is not False:
@@ -146,7 +134,5 @@ def codex_objection(operation: Operation, body: bytes) -> str | None:
 
 
 def _has_system_text(body: bytes) -> bool:
-    try:
-        return any(item.role in _SYSTEM for item in _decode_input(body).input)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
+    read = decoded(_decode_input, body)
+    return read is not None and any(item.role in _SYSTEM for item in read.input)

@@ -13,6 +13,7 @@ from headgate_proxy.protocols.facts import ResponseFacts
 
 _MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
 """No event that tells of usage is longer: the last one of a Response repeats all of it, tools and instructions included."""
+EVENT_STREAM: Final = "text/event-stream"
 _MAX_DOCUMENT_BYTES: Final = 8 * 1024 * 1024
 _END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _MARKS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -162,4 +163,16 @@ def readable(content_encoding: str | None) -> bool:
 
 def is_event_stream(content_type: str) -> bool:
     """Tell whether a response is a stream of server-sent events."""
-    return content_type.partition(";")[0].strip().lower() == "text/event-stream"
+    return content_type.partition(";")[0].strip().lower() == EVENT_STREAM
+
+
+def reader_of(
+    content_type: str,
+    content_encoding: str | None,
+    stream: Callable[[], Reader],
+    read: Callable[[bytes, ResponseFacts], None],
+) -> Reader:
+    """Return the reader for a response with these headers: ``stream`` makes one of events, ``read`` learns from a document."""
+    if not readable(content_encoding):
+        return OpaqueReader()
+    return stream() if is_event_stream(content_type) else DocumentReader(read)

@@ -14,6 +14,7 @@ import msgspec
 
 from headgate_api.resources.rolloutspec import StickySource
 from headgate_proxy.callers.caller import Caller
+from headgate_proxy.protocols.decoding import decoded
 
 Source = Literal["Header", "ClientSession", "Pod", "Consumer"]
 
@@ -69,9 +70,8 @@ def client_session(headers: Mapping[str, str], body: bytes) -> str | None:
     for name in _SESSION_HEADERS:
         if value := headers.get(name):
             return value
-    try:
-        read = _decode_body(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    read = decoded(_decode_body, body)
+    if read is None:
         return None
     if read.prompt_cache_key:
         return read.prompt_cache_key
